@@ -37,15 +37,21 @@ const (
 // them in the order of the machine.
 var little = binary.LittleEndian
 
+// meta is what a meta page says.
+type meta struct {
+	pageSize    int64
+	root        uint64
+	pages       uint64 // page numbers from here on are unused
+	transaction uint64
+}
+
 // database is a bolt database inside of r.
 type database struct {
-	r        io.ReaderAt
-	pageSize int64
-	pages    uint64 // page numbers from here on are unused
-	root     uint64
-	budget   uint64   // pages that may still be visited, overflow included
-	buffers  [][]byte // one for each depth
-	scratch  []byte   // for what lies beyond a buffer
+	meta
+	r       io.ReaderAt
+	budget  uint64   // pages that may still be visited, overflow included
+	buffers [][]byte // one for each depth
+	scratch []byte   // for what lies beyond a buffer
 }
 
 // page is a node of a tree: a page of the file with its overflow, or one that
@@ -66,62 +72,51 @@ type item struct {
 	length int64
 }
 
-// openDatabase reads the newer of the two meta pages. The database ends at
-// size.
+// openDatabase reads both meta pages. bolt does with one, for a writer that
+// was interrupted; but a snapshot is written whole, from one transaction, so
+// that here a bad one is damage. The database ends at size.
 func openDatabase(r io.ReaderAt, size int64) (*database, error) {
-	db := &database{r: r}
-	var newest uint64
-	var reason error
-	// The second meta page lies one page further, and the first, which would
-	// tell how far that is, may be the damaged one.
-	for off := int64(0); off == 0 || off <= maxPageSize && db.pageSize == 0; off = max(512, off*2) {
-		txid, err := db.readMeta(off, size, newest)
-		if err != nil && reason == nil {
-			reason = err
-		}
-		newest = max(newest, txid)
+	first, err := readMeta(r, 0, size)
+	if err != nil {
+		return nil, err
 	}
-	if db.pageSize == 0 {
-		return nil, reason
+	second, err := readMeta(r, first.pageSize, size)
+	if err != nil {
+		return nil, err
 	}
-	if _, err := db.readMeta(db.pageSize, size, newest); err != nil && reason == nil {
-		// One torn meta page is what bolt has two of them for; but a snapshot is
-		// written from one transaction, so here it is damage.
-		reason = err
+	if second.transaction > first.transaction {
+		first = second
 	}
-	return db, reason
+	return &database{r: r, meta: first}, nil
 }
 
-// readMeta takes over the meta page at off unless one of a later transaction
-// is known.
-func (db *database) readMeta(off, size int64, newest uint64) (uint64, error) {
+func readMeta(r io.ReaderAt, off, size int64) (meta, error) {
 	b := make([]byte, pageHeader+metaSize)
 	if off+int64(len(b)) > size {
-		return 0, errors.New("not a bolt database: too short")
+		return meta{}, errors.New("not a bolt database: too short")
 	}
-	if _, err := db.r.ReadAt(b, off); err != nil {
-		return 0, fmt.Errorf("reading a meta page: %w", err)
+	if _, err := r.ReadAt(b, off); err != nil {
+		return meta{}, fmt.Errorf("reading a meta page: %w", err)
 	}
-	kind, m := little.Uint16(b[8:]), b[pageHeader:]
-	if kind != metaPage || little.Uint32(m) != boltMagic || little.Uint32(m[4:]) != boltVersion {
-		return 0, errors.New("not a bolt database: no meta page")
+	// magic, version, page size, flags uint32; root, sequence of the root,
+	// freelist, pages, transaction, checksum uint64
+	kind, b := little.Uint16(b[8:]), b[pageHeader:]
+	if kind != metaPage || little.Uint32(b) != boltMagic || little.Uint32(b[4:]) != boltVersion {
+		return meta{}, errors.New("not a bolt database: no meta page")
 	}
 	sum := fnv.New64a()
-	sum.Write(m[:56])
-	if sum.Sum64() != little.Uint64(m[56:]) {
-		return 0, errors.New("damaged: checksum of a meta page")
+	sum.Write(b[:56])
+	if sum.Sum64() != little.Uint64(b[56:]) {
+		return meta{}, errors.New("damaged: checksum of a meta page")
 	}
-	pageSize, root, pages, txid := little.Uint32(m[8:]), little.Uint64(m[16:]), little.Uint64(m[40:]), little.Uint64(m[48:])
-	if bits.OnesCount32(pageSize) != 1 || pageSize < 512 || pageSize > maxPageSize || off != 0 && off != int64(pageSize) {
-		return 0, fmt.Errorf("damaged: page size %d", pageSize)
+	m := meta{pageSize: int64(little.Uint32(b[8:])), root: little.Uint64(b[16:]), pages: little.Uint64(b[40:]), transaction: little.Uint64(b[48:])}
+	if bits.OnesCount64(uint64(m.pageSize)) != 1 || m.pageSize < 512 || m.pageSize > maxPageSize {
+		return meta{}, fmt.Errorf("damaged: page size %d", m.pageSize)
 	}
-	if pages > uint64(size)/uint64(pageSize) {
-		return 0, fmt.Errorf("damaged: %d pages of %d bytes in %d bytes", pages, pageSize, size)
+	if m.pages > uint64(size/m.pageSize) {
+		return meta{}, fmt.Errorf("damaged: %d pages of %d bytes in %d bytes", m.pages, m.pageSize, size)
 	}
-	if db.pageSize == 0 || txid > newest {
-		db.pageSize, db.root, db.pages = int64(pageSize), root, pages
-	}
-	return txid, nil
+	return m, nil
 }
 
 // items visits the leaf elements of the tree under root, the last first.
