@@ -112,7 +112,10 @@ func ruleLines(doc *yaml.Node) []int {
 			continue
 		}
 		for _, r := range resolve(top.Content[i+1]).Content {
-			lines = append(lines, r.Line)
+			// An item without a value becomes no rule when it is decoded.
+			if resolve(r).ShortTag() != "!!null" {
+				lines = append(lines, r.Line)
+			}
 		}
 	}
 	return lines
