@@ -1,0 +1,72 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Verdict is what retention says of one set.
+type Verdict struct {
+	Set     *Manifest
+	Reasons []string // why it stays; none: it goes
+}
+
+// Goes says whether the set goes.
+func (v Verdict) Goes() bool { return len(v.Reasons) == 0 }
+
+// Retain says of each set whether it stays, at the time now. The policy runs
+// once for every asset over the sets that hold it whole, so that a set in which
+// one asset failed never displaces an older, good copy of that asset.
+//
+// Whatever the policy says, these stay: the newest complete set, the newest set
+// of all, protected sets, and sets from the future, whose clock or ours is
+// wrong; the last two kinds are not counted.
+func Retain(sets []Set, keep Keep, now time.Time) []Verdict {
+	verdicts := make([]Verdict, len(sets))
+	assets := map[string][]int{}
+	for i, s := range sets {
+		verdicts[i].Set = s.Manifest
+		switch {
+		case s.Protected:
+			verdicts[i].Reasons = append(verdicts[i].Reasons, "protected")
+			continue
+		case s.Time.After(now):
+			verdicts[i].Reasons = append(verdicts[i].Reasons, "from the future")
+			continue
+		}
+		for _, a := range s.Artifacts {
+			if s.Holds(a.Asset) {
+				assets[a.Asset] = append(assets[a.Asset], i)
+			}
+		}
+	}
+	names := make([]string, 0, len(assets))
+	for name := range assets {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		times := make([]time.Time, len(assets[name]))
+		for j, i := range assets[name] {
+			times[j] = sets[i].Time.In(now.Location())
+		}
+		for j, reasons := range keep.Reasons(times) {
+			for _, r := range reasons {
+				i := assets[name][j]
+				verdicts[i].Reasons = append(verdicts[i].Reasons, fmt.Sprintf("%s: %s", name, r))
+			}
+		}
+	}
+	if len(sets) > 0 && verdicts[0].Goes() {
+		verdicts[0].Reasons = []string{"the newest set"}
+	}
+	if newest, ok := NewestComplete(sets); ok {
+		for i := range verdicts {
+			if verdicts[i].Set == newest.Manifest && verdicts[i].Goes() {
+				verdicts[i].Reasons = []string{"the newest complete set"}
+			}
+		}
+	}
+	return verdicts
+}

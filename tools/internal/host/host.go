@@ -1,0 +1,161 @@
+// Package host runs programs on the machine we are on. It is the only code
+// that starts a process, so that what every child must have holds everywhere:
+// a process group that ends with us, a bounded account of what it complained
+// about, and no terminal escapes of its own making in our messages.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Command is one program to run. Secrets do not belong into Args, which every
+// user of the machine can read.
+type Command struct {
+	Args   []string
+	Env    []string // KEY=value, on top of our own environment
+	Dir    string
+	Stdin  io.Reader
+	Stdout io.Writer // nil: dropped
+	Stderr io.Writer // besides what an error will quote; nil: nowhere else
+	Group  *syscall.SysProcAttr
+	Files  []*os.File // further open files, from descriptor 3 on
+}
+
+// ErrNotInstalled says that PATH has no such program.
+var ErrNotInstalled = errors.New("not installed, or not in PATH")
+
+// ExitError says how a program failed. Its text quotes the last lines of its
+// standard error.
+type ExitError struct {
+	Name   string
+	Code   int // -1: killed by a signal, or out of time
+	How    string
+	Stderr string
+}
+
+func (e *ExitError) Error() string {
+	if e.Stderr == "" {
+		return fmt.Sprintf("%s: %s", e.Name, e.How)
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Name, e.How, e.Stderr)
+}
+
+// Grace is how long a child that was asked to end may take before it is
+// killed.
+const Grace = 15 * time.Second
+
+// Run runs c to its end. When ctx is done, the whole process group of c is
+// asked to end, and killed after Grace.
+func Run(ctx context.Context, c Command) error {
+	p, err := Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	return p.Wait()
+}
+
+// Output is Run that returns standard output, which may have max bytes at the
+// most.
+func Output(ctx context.Context, c Command, max int) ([]byte, error) {
+	out := &bounded{max: max}
+	c.Stdout = out
+	if err := Run(ctx, c); err != nil {
+		return out.kept, err
+	}
+	if out.over {
+		return nil, fmt.Errorf("%s: printed more than %d bytes", name(c), max)
+	}
+	return out.kept, nil
+}
+
+// Process is a program that was started.
+type Process struct {
+	ctx  context.Context
+	name string
+	cmd  *exec.Cmd
+	tail *tail
+}
+
+// Start starts c and returns. Wait must be called.
+func Start(ctx context.Context, c Command) (*Process, error) {
+	path, err := exec.LookPath(c.Args[0])
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name(c), ErrNotInstalled)
+	}
+	cmd := exec.CommandContext(ctx, path, c.Args[1:]...)
+	cmd.Args[0] = c.Args[0]
+	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = c.Dir, c.Stdin, c.Stdout, c.Files
+	p := &Process{ctx: ctx, name: name(c), cmd: cmd, tail: &tail{}}
+	cmd.Stderr = p.tail
+	if c.Stderr != nil {
+		cmd.Stderr = io.MultiWriter(p.tail, c.Stderr)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if c.Group != nil {
+		cmd.SysProcAttr = c.Group
+	}
+	cmd.SysProcAttr.Setpgid = true
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = Grace
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return p, nil
+}
+
+// Wait waits for the end of the program and of its process group.
+func (p *Process) Wait() error {
+	err := p.cmd.Wait()
+	if p.ctx.Err() != nil {
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		return fmt.Errorf("%s: stopped: %w", p.name, context.Cause(p.ctx))
+	}
+	if err == nil {
+		return nil
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return &ExitError{Name: p.name, Code: exit.ExitCode(), How: exit.ProcessState.String(), Stderr: p.tail.String()}
+	}
+	return fmt.Errorf("%s: %w", p.name, err)
+}
+
+// Signal signals the process group of the program.
+func (p *Process) Signal(s syscall.Signal) error { return syscall.Kill(-p.cmd.Process.Pid, s) }
+
+func name(c Command) string {
+	words := []string{filepath.Base(c.Args[0])}
+	for _, arg := range c.Args[1:] {
+		if strings.HasPrefix(arg, "-") || strings.Contains(arg, "/") || len(words) == 3 {
+			break
+		}
+		words = append(words, arg)
+	}
+	return strings.Join(words, " ")
+}
+
+// systemPath is where the programs of a server are, whatever cron thinks.
+var systemPath = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// WidenPath appends to PATH the system's folders that it lacks: cron's PATH
+// knows no /usr/local/bin, where k3s is.
+func WidenPath() error {
+	dirs := filepath.SplitList(os.Getenv("PATH"))
+	for _, dir := range systemPath {
+		if !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	return os.Setenv("PATH", strings.Join(dirs, string(filepath.ListSeparator)))
+}
