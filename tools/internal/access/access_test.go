@@ -49,6 +49,23 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFindStopsAtWhatItCannotLookAt guards against taking the rules of a
+// parent when the near ones are there and merely unreadable.
+func TestFindStopsAtWhatItCannotLookAt(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(root, ".sops.yaml"), "")
+	near := filepath.Join(root, "a")
+	if err := os.Mkdir(near, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(".sops.yaml", filepath.Join(near, ".sops.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := access.Find(near); !errors.Is(err, syscall.ELOOP) {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestForPathRefusesWhatIsNoConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")

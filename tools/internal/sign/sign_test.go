@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hiddeco/sshsig"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/railiance/railiance/tools/internal/mustrun"
@@ -176,6 +177,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"text before":           {line(""), message, append([]byte("x\n"), good...), sign.ErrNoSignature, ""},
 		"two signatures":        {line(""), message, append(bytes.Clone(good), good...), sign.ErrNoSignature, ""},
 		"headers":               {line(""), message, bytes.Replace(good, []byte("\n"), []byte("\na: b\n\n"), 1), sign.ErrNoSignature, ""},
+		"bytes behind":          {line(""), message, longer(t, good), sign.ErrNoSignature, "bytes follow"},
 		"large":                 {line(""), message, append(bytes.Clone(good), bytes.Repeat([]byte("\n"), 1<<20)...), sign.ErrNoSignature, "larger"},
 		"armour of other bytes": {line(""), message, []byte("-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"), sign.ErrNoSignature, ""},
 	} {
@@ -196,6 +198,17 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// longer adds a byte inside of the armour that nothing signs.
+func longer(t *testing.T, armored []byte) []byte {
+	t.Helper()
+	s, err := sshsig.Unarmor(armored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Signature.Rest = []byte{1}
+	return sshsig.Armor(s)
 }
 
 func TestLoadRefuses(t *testing.T) {
