@@ -92,8 +92,8 @@ func TestForgedPages(t *testing.T) {
 		{"empty branch", "empty page", func(db []byte) { little.PutUint16(db[root+10:], 0) }},
 		{"empty leaf", "empty page", func(db []byte) { little.PutUint16(db[leaf+10:], 0) }},
 		{"more elements than fit", "elements in a page", func(db []byte) { little.PutUint16(db[leaf+10:], 65535) }},
-		{"overflow out of the file", "damaged: page", func(db []byte) { little.PutUint32(db[leaf+12:], 1<<31) }},
-		{"page of another number", "damaged: page", func(db []byte) { little.PutUint64(db[leaf:], 9) }},
+		{"overflow out of the file", "past the end", func(db []byte) { little.PutUint32(db[leaf+12:], uint32((len(db)-leaf)/testPage)) }},
+		{"page of another number", "says that it is", func(db []byte) { little.PutUint64(db[leaf:], 9) }},
 		{"page of no kind", "kind 0x80", func(db []byte) { little.PutUint16(db[leaf+8:], 0x80) }},
 		{"element out of the page", "outside of its page", func(db []byte) { little.PutUint32(db[leaf+pageHeader+4:], 1<<31) }},
 		{"value out of the page", "outside of its page", func(db []byte) { little.PutUint32(db[leaf+pageHeader+12:], 1<<31) }},
@@ -137,6 +137,21 @@ func TestForgedPages(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Of the two meta pages the one of the later transaction counts.
+func TestNewerMetaPage(t *testing.T) {
+	db := recorded(t, plainName)
+	db = db[:len(db)-32]
+	for older, newer := range map[int]int{pageHeader: testPage + pageHeader, testPage + pageHeader: pageHeader} {
+		forged := bytes.Clone(db)
+		little.PutUint64(forged[older+48:], 5)
+		little.PutUint64(forged[newer+48:], 6)
+		little.PutUint64(forged[older+16:], 1<<40)
+		if got, err := Check(t.Context(), file(t, withTrailer(reseal(forged)))); err != nil || got.Keys != 243 {
+			t.Errorf("newer at %d: %d keys, %v", newer, got.Keys, err)
+		}
 	}
 }
 

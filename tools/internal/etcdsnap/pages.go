@@ -11,9 +11,9 @@ import (
 )
 
 // The pages of a bolt database are read here rather than by bbolt, which
-// trusts what it maps: a branch that names itself keeps its cursor going and
-// growing forever, a pointer past the end is a SIGBUS, and each page touched
-// counts as memory of the process. Here a page is read at its offset into a
+// trusts what it maps: a branch that names itself keeps its cursor going for
+// ever, at hundreds of megabytes a second, a pointer past the end is a SIGBUS,
+// and each page touched counts as memory of the process. Here a page is read at its offset into a
 // buffer, believed only as far as it was checked, and visited once.
 const (
 	pageHeader = 16 // id uint64, kind uint16, count uint16, overflow uint32
@@ -189,8 +189,11 @@ func (db *database) load(id uint64, depth int) (page, error) {
 		return page{}, fmt.Errorf("reading page %d: %w", id, err)
 	}
 	overflow := uint64(little.Uint32(header[12:]))
-	if little.Uint64(header[:]) != id || overflow >= db.pages-id {
-		return page{}, fmt.Errorf("damaged: page %d", id)
+	if self := little.Uint64(header[:]); self != id {
+		return page{}, fmt.Errorf("damaged: page %d says that it is page %d", id, self)
+	}
+	if overflow >= db.pages-id {
+		return page{}, fmt.Errorf("damaged: page %d goes on past the end", id)
 	}
 	// A tree holds every page once, so one that goes in circles runs dry.
 	if overflow+1 > db.budget {

@@ -1,6 +1,7 @@
 package kine
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -159,6 +160,15 @@ func TestRefused(t *testing.T) {
 	if _, err := f.WriteAt(make([]byte, 64), 40*4096); err != nil {
 		t.Fatal(err)
 	}
+	// The table reads well, but an index or two say something else.
+	contradicted := recorded(t, "state.backup-api.db.zst")
+	b, err := os.ReadFile(contradicted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(contradicted, bytes.Replace(b, []byte("/registry/secrets/"), []byte("/registry/sfcrets/"), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	withLog := recorded(t, "state.backup-api.db.zst")
 	if err := os.WriteFile(withLog+"-wal", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
@@ -183,6 +193,7 @@ func TestRefused(t *testing.T) {
 		{"name too long", made(t, table, insert+`(hex(zeroblob(3000)), 0, 'x')`), "name of 6000 bytes", nil},
 		{"torn", torn, "malformed", nil},
 		{"damaged page", flipped, "", nil},
+		{"index of another name", contradicted, "damaged:", nil},
 		{"with its log", withLog, "not a finished copy", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

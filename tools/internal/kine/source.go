@@ -19,7 +19,7 @@ import (
 // fs.ErrNotExist.
 var (
 	ErrNotSQLite = errors.New("not an SQLite database")
-	ErrNotKine   = errors.New("not the database of k3s: it has no kine table")
+	ErrNotKine   = errors.New("not the database of k3s")
 )
 
 // SQLite's numbers of two of its limits, and what we set them to. An object of
@@ -161,7 +161,7 @@ func hasTable(ctx context.Context, conn *sql.Conn) error {
 		WHERE type NOT IN ('table', 'index') OR type = 'table' AND coalesce(rootpage, 0) = 0 LIMIT 1`).Scan(&odd)
 	switch {
 	case err == nil:
-		return fmt.Errorf("%w of its own: it holds a %.20q, which k3s never makes", ErrNotKine, odd)
+		return fmt.Errorf("%w: it holds a %.20q, which k3s never makes", ErrNotKine, odd)
 	case !errors.Is(err, sql.ErrNoRows):
 		return explain("reading the schema", err)
 	}
@@ -173,7 +173,7 @@ func hasTable(ctx context.Context, conn *sql.Conn) error {
 	case err != nil:
 		return explain("reading the schema", err)
 	case columns != 4:
-		return ErrNotKine
+		return fmt.Errorf("%w: it has no kine table", ErrNotKine)
 	}
 	return nil
 }
