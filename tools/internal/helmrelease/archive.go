@@ -122,6 +122,11 @@ func (a *Archive) Add(item Item) error {
 
 func (a *Archive) addRelease(r *Release) error {
 	values, err := r.ValuesYAML()
+	if err == nil {
+		// Read back here, a fault of the writer costs one release; found by
+		// ReadTar, it would cost the archive.
+		err = sameValues(values, *r)
+	}
 	var meta []byte
 	if err == nil {
 		meta, err = r.MetadataJSON()

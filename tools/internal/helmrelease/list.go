@@ -88,15 +88,14 @@ func (l *list) read() error {
 
 func (l *list) verdict() error {
 	if l.kind == "Status" {
-		err := fmt.Errorf("the API answered %d %s: %s", l.status.Code,
-			printable(l.status.Reason), printable(l.status.Message))
+		err := fmt.Errorf("the API answered %d %.50q: %.300q", l.status.Code, l.status.Reason, l.status.Message)
 		if l.status.Code == 410 {
 			err = fmt.Errorf("%w: %w", ErrExpired, err)
 		}
 		return fmt.Errorf("list of releases: %w", err)
 	}
 	if _, ok := kindOfList(l.kind); !ok {
-		return fmt.Errorf("list of releases: kind %s is not a list of Secrets or ConfigMaps", printable(l.kind))
+		return fmt.Errorf("list of releases: kind %.50q is not a list of Secrets or ConfigMaps", l.kind)
 	}
 	if !l.items {
 		return errors.New("list of releases: it has no items field")

@@ -4,7 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -69,7 +68,8 @@ func (rev revision) dir() string { return fmt.Sprintf("%s/v%d", rev.folder, rev.
 // walk reads a tar of releases and calls each with every revision, and at the
 // very end whole with the index, which has been held against the revisions.
 func walk(r io.Reader, each func(revision) error, whole func(index)) error {
-	t := tar.NewReader(r)
+	tail := &tailReader{r: r}
+	t := tar.NewReader(tail)
 	seen := newIndex()
 	for {
 		h, err := nextFile(t)
@@ -81,7 +81,7 @@ func walk(r io.Reader, each func(revision) error, whole func(index)) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", indexFile, err)
 			}
-			if err := ends(t, r); err != nil {
+			if err := ends(t, tail); err != nil {
 				return err
 			}
 			whole(x)
@@ -210,26 +210,4 @@ func readIndex(t *tar.Reader, h *tar.Header, seen index) (index, error) {
 		}
 	}
 	return x, nil
-}
-
-// ends makes sure that nothing is hidden behind the index.
-func ends(t *tar.Reader, r io.Reader) error {
-	if h, err := t.Next(); err == nil {
-		return fmt.Errorf("member %q follows %s", h.Name, indexFile)
-	} else if err != io.EOF {
-		return fmt.Errorf("tar: %w", err)
-	}
-	buf := make([]byte, 4096)
-	for {
-		n, err := r.Read(buf)
-		if len(bytes.Trim(buf[:n], "\x00")) > 0 {
-			return errors.New("something follows the end of the tar")
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("tar: %w", err)
-		}
-	}
 }

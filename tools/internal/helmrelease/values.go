@@ -4,6 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -34,7 +39,7 @@ func (r Release) ValuesYAML() ([]byte, error) {
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	if err := enc.Encode(plainNumbers(v)); err != nil {
+	if err := enc.Encode(toYAML(v)); err != nil {
 		return nil, fmt.Errorf("values: yaml: %w", err)
 	}
 	if err := enc.Close(); err != nil {
@@ -74,22 +79,57 @@ func deeper(v any, than int) bool {
 	return false
 }
 
-// plainNumbers replaces, in place, each number by a YAML scalar of the same
-// digits: as a Go string it would be quoted, as a Go number rounded. Strings
-// stay Go strings, for which the encoder also quotes what only older YAML
-// (Helm's) takes for a truth value or a number.
-func plainNumbers(v any) any {
+// toYAML builds the document by hand where encoding Go values would do harm: a
+// number as a Go number is rounded and as a Go string quoted, and the key "<<"
+// would be written bare, which merges maps.
+func toYAML(v any) *yaml.Node {
 	switch v := v.(type) {
 	case map[string]any:
-		for k, e := range v {
-			v[k] = plainNumbers(e)
+		n := &yaml.Node{Kind: yaml.MappingNode}
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			n.Content = append(n.Content, key(k), toYAML(v[k]))
 		}
+		return n
 	case []any:
-		for i, e := range v {
-			v[i] = plainNumbers(e)
+		n := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, e := range v {
+			n.Content = append(n.Content, toYAML(e))
 		}
+		return n
+	case string:
+		return text(v)
 	case json.Number:
 		return &yaml.Node{Kind: yaml.ScalarNode, Value: v.String()}
+	case bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Value: strconv.FormatBool(v)}
 	}
-	return v
+	return &yaml.Node{Kind: yaml.ScalarNode, Value: "null"}
+}
+
+// olderYAML is text that YAML 1.1, which Helm reads, takes for a truth value, a
+// number of base 60, the default key or the one that merges maps. The encoder's own
+// notion of what needs quotes is another and leaves these bare.
+var olderYAML = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|=|<<|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)$`)
+
+// text is a string that stays one in every edition of YAML.
+func text(s string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
+	if olderYAML.MatchString(s) || strings.Contains(s, "\n") && !blockText(s) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+func key(s string) *yaml.Node {
+	n := text(s)
+	if strings.Contains(s, "\n") {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
+// blockText tells whether lines of text survive as a block of their own: the
+// encoder loses those that begin with space or an empty line.
+func blockText(s string) bool {
+	return !strings.ContainsAny(s[:1], " \t\n") && !strings.ContainsAny(s, "\r\u0085\u2028\u2029\ufeff")
 }
