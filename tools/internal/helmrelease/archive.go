@@ -28,68 +28,6 @@ const (
 	indexFile    = "releases.json"
 )
 
-// Contents is what a tar of releases holds.
-type Contents struct {
-	// Releases gives the newest revision of each release, by
-	// "<namespace>/<release>"; one that is stored in ConfigMaps has "@configmap"
-	// at its end.
-	Releases  map[string]int `json:"releases"`
-	Revisions int            `json:"revisions"` // of all releases together
-
-	// Problems are records that could not be read, each with its reason. They
-	// are not in the tar: a backup that has any is not complete.
-	Problems []string `json:"problems,omitempty"`
-	// Ignored are objects that Helm passes by as well.
-	Ignored []string `json:"ignored,omitempty"`
-}
-
-// Count is the number of releases.
-func (c Contents) Count() int { return len(c.Releases) }
-
-// index is releases.json.
-type index struct {
-	Format   int                      `json:"format"`
-	Releases map[string]*indexRelease `json:"releases"`
-	Problems []string                 `json:"problems"`
-	Ignored  []string                 `json:"ignored"`
-}
-
-type indexRelease struct {
-	Newest    int            `json:"newest"`
-	Deployed  int            `json:"deployed,omitempty"` // newest revision in status deployed
-	Revisions map[int]string `json:"revisions"`          // status of each
-}
-
-func newIndex() index {
-	return index{Format: format, Releases: map[string]*indexRelease{}, Problems: []string{}, Ignored: []string{}}
-}
-
-func (x index) add(folder string, revision int, status string) error {
-	e := x.Releases[folder]
-	if e == nil {
-		e = &indexRelease{Revisions: map[int]string{}}
-		x.Releases[folder] = e
-	}
-	if _, ok := e.Revisions[revision]; ok {
-		return fmt.Errorf("%s: revision %d was given twice", folder, revision)
-	}
-	e.Revisions[revision] = status
-	e.Newest = max(e.Newest, revision)
-	if status == "deployed" {
-		e.Deployed = max(e.Deployed, revision)
-	}
-	return nil
-}
-
-func (x index) contents() Contents {
-	c := Contents{Releases: make(map[string]int, len(x.Releases)), Problems: x.Problems, Ignored: x.Ignored}
-	for folder, e := range x.Releases {
-		c.Releases[folder] = e.Newest
-		c.Revisions += len(e.Revisions)
-	}
-	return c
-}
-
 // Archive writes releases into a tar. It keeps of each no more than its line in
 // the index, and asks for no order.
 type Archive struct {

@@ -146,6 +146,21 @@ func TestValuesOfOne(t *testing.T) {
 	}
 }
 
+// YAML takes no key of over 1024 bytes in the form that deep values are written
+// in. Whatever cannot be read back costs its own release and no other.
+func TestValuesThatDoNotReadBack(t *testing.T) {
+	deep := strings.Repeat(`{"a":`, 100) + `{"` + strings.Repeat("k", 2000) + `":1}` + strings.Repeat("}", 100)
+	text, c := pack(t, secretList(t,
+		secret(t, "apps", "a", 1, release("apps", "a", 1, "deployed", deep)),
+		secret(t, "apps", "b", 1, release("apps", "b", 1, "deployed", "{}"))))
+	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0], "apps/sh.helm.release.v1.a.v1: values.yaml") || c.Releases["apps/b"] != 1 {
+		t.Errorf("contents %+v", c)
+	}
+	if _, err := ReadTar(bytes.NewReader(text)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestArchiveRefusesARevisionTwice(t *testing.T) {
 	list := secretList(t, secret(t, "apps", "a", 1, release("apps", "a", 1, "deployed", "{}")))
 	a := NewArchive(io.Discard)
@@ -274,6 +289,21 @@ func TestDoctoredTars(t *testing.T) {
 		}, "does not agree"},
 		{"record of another", func(m []member) []member { m[2].data = m[5].data; return m }, "release.json"},
 		{"broken record", func(m []member) []member { m[2].data = m[2].data[:20]; return m }, "json: broken"},
+		{"under another revision", func(m []member) []member {
+			for i := range 3 {
+				m[i].Name = strings.Replace(m[i].Name, "/v1/", "/v2/", 1)
+			}
+			return m
+		}, "release.json: it is of another release"},
+		{"too large", func(m []member) []member { m[0].data = make([]byte, maxObject+1); return m }, "over the limit"},
+		{"other deployed", func(m []member) []member {
+			m[6].data = bytes.Replace(m[6].data, []byte(`"deployed": 2`), []byte(`"deployed": 1`), 1)
+			return m
+		}, "apps/b is listed with other revisions"},
+		{"other status in the index", func(m []member) []member {
+			m[6].data = bytes.Replace(m[6].data, []byte(`"2": "deployed"`), []byte(`"2": "failed"`), 1)
+			return m
+		}, "apps/b is listed with other revisions"},
 		{"broken index", func(m []member) []member { m[6].data = []byte("{"); return m }, "releases.json: json"},
 		{"newer index", func(m []member) []member {
 			m[6].data = bytes.Replace(m[6].data, []byte(`"format": 1`), []byte(`"format": 2`), 1)
@@ -315,6 +345,9 @@ func TestTornTar(t *testing.T) {
 		if _, err := ReadTar(strings.NewReader(string(text) + tail)); err == nil || !strings.Contains(err.Error(), "something follows") {
 			t.Errorf("error %v", err)
 		}
+	}
+	if _, err := ReadTar(strings.NewReader(string(text) + "\x00")); err == nil || !strings.Contains(err.Error(), "torn") {
+		t.Errorf("part of a block more: error %v", err)
 	}
 	if _, err := ReadTar(strings.NewReader(string(text) + strings.Repeat("\x00", 10240))); err != nil {
 		t.Errorf("padding as of other tars: %v", err)

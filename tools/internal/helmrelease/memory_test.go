@@ -50,9 +50,6 @@ func manyReleases(t testing.TB, n int) io.Reader {
 // The generator of the list shares the measured heap, so that the reader's own
 // share is less than what is shown.
 func TestMemoryIsFlat(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes seconds")
-	}
 	runtime.GC() // what other tests left is not ours
 	var peak atomic.Uint64
 	done := make(chan struct{})

@@ -2,12 +2,6 @@ package kubeconfig
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"fmt"
-	"net/netip"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -125,37 +119,6 @@ func (l *look) reference(key string) {
 		"kubectl config view --flatten --raw puts the contents in")
 }
 
-func (l *look) server(server string) {
-	u, err := url.Parse(server)
-	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
-		l.at(Error, "server-invalid", "server", "it is not an http or https address", "")
-		return
-	}
-	if u.Scheme == "http" {
-		l.at(Warning, "server-plaintext", "server", "it is http: credentials would travel in the clear", "")
-	}
-	if u.User != nil {
-		l.at(Warning, "server-credentials", "server", "it has a user name in it", "")
-	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	ip, err := netip.ParseAddr(host)
-	ip = ip.Unmap()
-	const elsewhere = "after a restore elsewhere, put the server's address in its place"
-	switch {
-	case host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && ip.IsLoopback():
-		l.at(Warning, "server-loopback", "server", "it is a loopback address: it works on the server itself only", elsewhere)
-	case err == nil && (ip.IsUnspecified() || ip.IsMulticast()):
-		l.at(Error, "server-unusable", "server", "no server can be called at this address", elsewhere)
-	case err == nil && ip.IsLinkLocalUnicast():
-		l.at(Warning, "server-local", "server", "it is a link-local address: it works on one network only", elsewhere)
-	case err == nil:
-	case slices.ContainsFunc([]string{".invalid", ".test", ".example"}, func(s string) bool { return strings.HasSuffix(host, s) }):
-		l.at(Error, "server-unusable", "server", "its name is of those that never resolve", elsewhere)
-	case !strings.Contains(host, "."), strings.HasSuffix(host, ".local"):
-		l.at(Warning, "server-local", "server", "its name resolves on the local network only", elsewhere)
-	}
-}
-
 func (l *look) user(u *user) {
 	switch {
 	case u.CertData != nil && u.KeyData != nil:
@@ -188,56 +151,4 @@ func (l *look) user(u *user) {
 	if u.Username != "" || u.Password != "" {
 		l.at(Warning, "basic-auth", "username", "API servers take no password since Kubernetes 1.19", "")
 	}
-}
-
-// certs judges PEM certificates and tells whether they could be read.
-func (l *look) certs(check, key string, text []byte) bool {
-	certs, err := parseCerts(text)
-	if err != nil {
-		l.at(Error, check+"-unreadable", key, err.Error(), "copy the file from the server again")
-		return false
-	}
-	const renew = "restart k3s on the server, which renews certificates near their end, and copy its kubeconfig again"
-	// Of a client's chain the first counts; of a bundle of CAs, each may.
-	if check == "client-cert" {
-		certs = certs[:1]
-	}
-	for _, c := range certs {
-		begin, end := c.NotBefore.UTC().Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly)
-		switch left := c.NotAfter.Sub(l.now); {
-		case l.now.Before(c.NotBefore):
-			l.at(Error, check+"-not-yet-valid", key, "not valid before "+begin, "compare this machine's clock")
-		case left < 0:
-			l.at(Error, check+"-expired", key, "expired on "+end, renew)
-		case left < l.soon:
-			l.at(Warning, check+"-expires-soon", key,
-				fmt.Sprintf("expires on %s, in %d days", end, int(left.Hours()/24)), renew)
-		}
-		if check == "ca" && !c.IsCA {
-			l.at(Warning, "ca-not-a-ca", key, "it is the certificate of no CA", "")
-		}
-	}
-	return true
-}
-
-func parseCerts(text []byte) ([]*x509.Certificate, error) {
-	var certs []*x509.Certificate
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			break
-		}
-		if block.Type != "CERTIFICATE" {
-			continue
-		}
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("a certificate in it is broken: %w", err)
-		}
-		certs = append(certs, c)
-	}
-	if len(certs) == 0 {
-		return nil, fmt.Errorf("there is no PEM certificate in it")
-	}
-	return certs, nil
 }

@@ -197,6 +197,7 @@ func TestFindingsOfServersAndUsers(t *testing.T) {
 		{"https://[::ffff:127.0.0.1]:6443", "{exec: {command: x}}", "server-loopback exec"},
 		{"https://LOCALHOST.:6443", "{exec: {command: x}}", "server-loopback exec"},
 		{"https://0.0.0.0:6443", "{exec: {command: x}}", "server-unusable exec"},
+		{"https://[::ffff:0.0.0.0]:6443", "{exec: {command: x}}", "server-unusable exec"},
 		{"https://k3s:6443", "{exec: {command: x}}", "server-local exec"},
 		{"https://k3s.example.org:6443", "{exec: {command: x}}", "exec"},
 		{"http://k3s.example.org", "{exec: {command: x}}", "server-plaintext exec"},
@@ -221,6 +222,21 @@ func TestFindingsOfServersAndUsers(t *testing.T) {
 		if s := strings.Join(got, " "); s != tt.want {
 			t.Errorf("%s %s: got %q, want %q", tt.server, tt.user, s, tt.want)
 		}
+	}
+}
+
+func TestCAThatIsNone(t *testing.T) {
+	c, err := Parse(recorded(t, "good-remote.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.clusters["default"].CAData = c.users["default"].CertData
+	var got []string
+	for _, f := range c.Findings(recordedAt, month) {
+		got = append(got, f.Check)
+	}
+	if want := []string{"ca-not-a-ca"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
