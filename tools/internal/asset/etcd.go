@@ -112,25 +112,26 @@ func (e Etcd) sweep(prefix string) ([]string, error) {
 	return swept, nil
 }
 
-// writeSnapshot reads the snapshot once: its trailer is computed beside the
-// writing, and only behind a good trailer are the pages looked at.
+// writeSnapshot reads the snapshot once for its seal and its trailer. The pages
+// are counted beside that, where they lie plain already; what was counted is
+// believed only behind a good trailer.
 func writeSnapshot(ctx context.Context, w io.Writer, f *os.File, version string) (Report, error) {
 	trailer := etcdsnap.NewTrailer()
+	counting := count(ctx, f)
 	plain, err := copySnapshot(w, f, trailer)
+	found := <-counting
 	if err != nil {
 		return Report{}, err
 	}
 	if err := trailer.Check(); err != nil {
 		return Report{}, fmt.Errorf("snapshot: %w", err)
 	}
-	if plain == nil {
-		plain = f
-	} else {
-		defer plain.Close()
+	if plain != nil {
+		found = <-count(ctx, plain)
+		_ = plain.Close()
 	}
-	found, err := etcdsnap.Count(ctx, plain)
-	if err != nil {
-		return Report{}, fmt.Errorf("snapshot: %w", err)
+	if found.err != nil {
+		return Report{}, fmt.Errorf("snapshot: %w", found.err)
 	}
 	report := Report{
 		Source: map[string]string{
@@ -143,6 +144,25 @@ func writeSnapshot(ctx context.Context, w io.Writer, f *os.File, version string)
 		Contents: datastoreContents(found.Keys, found.Bootstrap, found.Registry),
 	}
 	return report, plausible(report.Contents)
+}
+
+type counted struct {
+	etcdsnap.Contents
+	err error
+}
+
+// count counts in a goroutine of its own. A zip is not worth a look.
+func count(ctx context.Context, f *os.File) <-chan counted {
+	result := make(chan counted, 1)
+	if zipped(f) {
+		result <- counted{}
+		return result
+	}
+	go func() {
+		found, err := etcdsnap.Count(ctx, f)
+		result <- counted{found, err}
+	}()
+	return result
 }
 
 func checkEtcd(ctx context.Context, f *os.File) (catalog.Contents, error) {

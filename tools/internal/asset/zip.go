@@ -16,7 +16,7 @@ import (
 // returned file is then the plain snapshot, nameless, on the disk where k3s
 // keeps the zipped one.
 func copySnapshot(w io.Writer, f *os.File, beside io.Writer) (plain *os.File, err error) {
-	if !strings.HasSuffix(f.Name(), ".zip") {
+	if !zipped(f) {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, fmt.Errorf("snapshot: %w", err)
 		}
@@ -31,6 +31,8 @@ func copySnapshot(w io.Writer, f *os.File, beside io.Writer) (plain *os.File, er
 	}
 	return plain, nil
 }
+
+func zipped(f *os.File) bool { return strings.HasSuffix(f.Name(), ".zip") }
 
 // nameless makes a file that is gone with its last descriptor. Its name, for
 // the moment that it has one, is one that Sweep knows.

@@ -27,7 +27,7 @@ type record struct {
 
 // walk visits the records of a snapshot of size bytes, newest first.
 func walk(ctx context.Context, r io.ReaderAt, size int64, visit func(record) error) error {
-	db, err := openDatabase(r, size-sha256.Size)
+	db, err := openDatabase(&blocks{r: r}, size-sha256.Size)
 	if err != nil {
 		return err
 	}
