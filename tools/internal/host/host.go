@@ -23,12 +23,13 @@ import (
 type Command struct {
 	Args   []string
 	Env    []string // KEY=value, on top of our own environment
+	Bare   bool     // Env is all of the environment: ours may hold secrets
 	Dir    string
 	Stdin  io.Reader
-	Stdout io.Writer // nil: dropped
-	Stderr io.Writer // besides what an error will quote; nil: nowhere else
-	Group  *syscall.SysProcAttr
-	Files  []*os.File // further open files, from descriptor 3 on
+	Stdout io.Writer            // nil: dropped
+	Stderr io.Writer            // besides what an error will quote; nil: nowhere else
+	Group  *syscall.SysProcAttr // namespaces and the like; nil: none. It is changed
+	Files  []*os.File           // further open files, from descriptor 3 on
 }
 
 // ErrNotInstalled says that PATH has no such program.
@@ -94,7 +95,10 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	cmd := exec.CommandContext(ctx, path, c.Args[1:]...)
 	cmd.Args[0] = c.Args[0]
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = append([]string{}, c.Env...) // nil would mean ours
+	if !c.Bare {
+		cmd.Env = append(os.Environ(), c.Env...)
+	}
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = c.Dir, c.Stdin, c.Stdout, c.Files
 	p := &Process{ctx: ctx, name: name(c), cmd: cmd, tail: &tail{}}
 	cmd.Stderr = p.tail
@@ -130,6 +134,9 @@ func (p *Process) Wait() error {
 	}
 	return fmt.Errorf("%s: %w", p.name, err)
 }
+
+// Said is the end of what the program has complained about so far, on one line.
+func (p *Process) Said() string { return p.tail.String() }
 
 // Signal signals the process group of the program.
 func (p *Process) Signal(s syscall.Signal) error { return syscall.Kill(-p.cmd.Process.Pid, s) }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -11,9 +12,14 @@ const (
 )
 
 // tail keeps the end of what a program says, for an error to quote.
-type tail struct{ kept []byte }
+type tail struct {
+	mu   sync.Mutex
+	kept []byte
+}
 
 func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.kept = append(t.kept, p...)
 	if over := len(t.kept) - tailBytes; over > 0 {
 		t.kept = append(t.kept[:0], t.kept[over:]...)
@@ -23,6 +29,8 @@ func (t *tail) Write(p []byte) (int, error) {
 
 // String is the last lines on one line, printable.
 func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	lines := strings.FieldsFunc(string(t.kept), func(r rune) bool { return r == '\n' || r == '\r' })
 	if len(lines) > tailLines {
 		lines = lines[len(lines)-tailLines:]
