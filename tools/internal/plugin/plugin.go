@@ -97,6 +97,13 @@ func (sh *Shell) dress(root *cobra.Command) {
 			verb.Args = noArgs
 		}
 	}
+	if !root.Runnable() {
+		// Else cobra shows its help and reports success, also for a verb that
+		// does not exist: a schedule that misspells one would be content.
+		root.RunE = func(*cobra.Command, []string) error {
+			return &Usage{tell.Hint(errors.New("no verb was given"), "%s --help lists them", sh.Program)}
+		}
+	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&sh.layerDir, "layer", ".", "folder of the layer.yaml")
 	flags.BoolVar(&sh.JSON, "json", false, "results as one JSON object per line")

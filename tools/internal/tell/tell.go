@@ -50,6 +50,9 @@ func (t *Teller) line(level, asset, what string) {
 	if asset != "" {
 		where += "/" + asset
 	}
+	if where != "" {
+		where += ": "
+	}
 	var b strings.Builder
 	if t.Stamped {
 		b.WriteString(time.Now().UTC().Format("2006-01-02T15:04:05Z "))
@@ -63,7 +66,7 @@ func (t *Teller) line(level, asset, what string) {
 			colour, plain = "\x1b[33m", "\x1b[0m"
 		}
 	}
-	fmt.Fprintf(&b, "%s: %s: %s%s%s%s\n", t.Program, where, colour, level, plain, Line(what))
+	fmt.Fprintf(&b, "%s: %s%s%s%s%s\n", t.Program, where, colour, level, plain, Line(what))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, _ = io.WriteString(t.W, b.String())
