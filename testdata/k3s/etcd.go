@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -14,8 +15,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"crypto/rand"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
@@ -93,7 +92,7 @@ func (c etcdConfig) embedded(args []string) (*embed.Config, error) {
 	cfg := embed.NewConfig()
 	flags := flag.NewFlagSet("etcd-arg", flag.ContinueOnError)
 	cfg.AddFlags(flags) // sets some fields back to their defaults: ours come after it
-	cfg.LogLevel = "error"
+	cfg.LogLevel = "fatal" // below it, every stop logs the closing of its own listeners as errors
 	// A single member has nobody to wait for: elect it in a fraction of a second.
 	cfg.TickMs, cfg.ElectionMs = 20, 200
 	for _, arg := range args {

@@ -79,7 +79,11 @@ func restore(o *options, l layout, c etcdConfig) error {
 	case info.IsDir():
 		return fmt.Errorf("etcd: snapshot path must be a file, not a directory: %s", o.restorePath)
 	}
-	old := fmt.Sprintf("%s-old-%d", l.etcdDir(), time.Now().Unix())
+	var old string
+	// Tests restore more often than once a second: take the next free name.
+	for now := time.Now().Unix(); old == "" || exists(old); now++ {
+		old = fmt.Sprintf("%s-old-%d", l.etcdDir(), now)
+	}
 	if err := os.Rename(l.etcdDir(), old); err != nil {
 		return err
 	}
