@@ -91,7 +91,7 @@ func (c etcdConfig) embedded(args []string) (*embed.Config, error) {
 	}
 	cfg := embed.NewConfig()
 	flags := flag.NewFlagSet("etcd-arg", flag.ContinueOnError)
-	cfg.AddFlags(flags) // sets some fields back to their defaults: ours come after it
+	cfg.AddFlags(flags)    // sets some fields back to their defaults: ours come after it
 	cfg.LogLevel = "fatal" // below it, every stop logs the closing of its own listeners as errors
 	// A single member has nobody to wait for: elect it in a fraction of a second.
 	cfg.TickMs, cfg.ElectionMs = 20, 200
