@@ -3,6 +3,7 @@
 package backupcli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/backup"
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -30,23 +32,29 @@ still backed up); 2 usage or configuration; 3 another run holds the lock.`,
 			if err != nil {
 				return err
 			}
-			run := &backup.Run{Layer: l, Tool: sh.Tool(), Now: sh.Now, Tell: sh.Tell}
-			result, err := run.Do(cmd.Context())
-			if result.Set != nil {
-				if err := show(sh, result); err != nil {
-					return err
-				}
-			}
-			var config *backup.Config
-			switch {
-			case errors.As(err, &config):
-				return &plugin.Usage{Err: err}
-			case errors.Is(err, backup.ErrFailed) && result.Set != nil:
-				return plugin.ErrTold
-			}
-			return err
+			return sh.Deed(cmd.Context(), l, plugin.Backup, func(ctx context.Context) error {
+				return do(ctx, sh, l)
+			})
 		},
 	}
+}
+
+func do(ctx context.Context, sh *plugin.Shell, l *layer.Layer) error {
+	run := &backup.Run{Layer: l, Tool: sh.Tool(), Now: sh.Now, Tell: sh.Tell}
+	result, err := run.Do(ctx)
+	if result.Set != nil {
+		if err := show(sh, result); err != nil {
+			return err
+		}
+	}
+	var config *backup.Config
+	switch {
+	case errors.As(err, &config):
+		return &plugin.Usage{Err: err}
+	case errors.Is(err, backup.ErrFailed) && result.Set != nil:
+		return plugin.ErrTold
+	}
+	return err
 }
 
 type asset struct {

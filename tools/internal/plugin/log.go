@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 const (
@@ -17,6 +18,10 @@ const (
 func (sh *Shell) openLog() error {
 	if sh.logFile == "" {
 		return nil
+	}
+	// The schedule logs into the backup folder, which the first run makes.
+	if err := os.MkdirAll(filepath.Dir(sh.logFile), 0o700); err != nil {
+		return &Usage{fmt.Errorf("log: %w", err)}
 	}
 	if err := rotate(sh.logFile); err != nil {
 		return &Usage{fmt.Errorf("log: %w", err)}

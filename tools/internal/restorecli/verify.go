@@ -32,7 +32,9 @@ encrypted to other recipients than .sops.yaml names.`,
 			if err != nil {
 				return err
 			}
-			return verifyLayer(cmd.Context(), sh, l)
+			return sh.Deed(cmd.Context(), l, plugin.Verify, func(ctx context.Context) error {
+				return verifyLayer(ctx, sh, l)
+			})
 		},
 	}
 }
