@@ -108,7 +108,7 @@ func writeStateDB(ctx context.Context, w io.Writer, f *os.File, version string) 
 }
 
 func checkStateDB(ctx context.Context, f *os.File) (catalog.Contents, error) {
-	found, err := kine.Check(ctx, fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	found, err := kine.CheckFile(ctx, f)
 	if err != nil {
 		return nil, err
 	}

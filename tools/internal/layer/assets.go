@@ -33,9 +33,6 @@ func assetOf(node yaml.Node, k3s asset.K3s, timeout time.Duration, homeDir strin
 	if err := asset.CheckName(e.Name); err != nil {
 		return Asset{}, fmt.Errorf("name: %w", err)
 	}
-	if e.Kind != asset.KindKubeconfig && len(e.Paths) > 0 {
-		return Asset{}, fmt.Errorf("paths: kind %s has none", e.Kind)
-	}
 	a := Asset{Name: e.Name, Timeout: time.Duration(e.Timeout)}
 	switch e.Kind {
 	case asset.KindDatastore:
@@ -55,6 +52,9 @@ func assetOf(node yaml.Node, k3s asset.K3s, timeout time.Duration, homeDir strin
 	default:
 		return Asset{}, fmt.Errorf("kind: %q is none of %s, %s, %s, %s", e.Kind,
 			asset.KindServer, asset.KindDatastore, asset.KindHelmValues, asset.KindKubeconfig)
+	}
+	if e.Kind != asset.KindKubeconfig && len(e.Paths) > 0 {
+		return Asset{}, fmt.Errorf("paths: kind %s has none", e.Kind)
 	}
 	return a, nil
 }
