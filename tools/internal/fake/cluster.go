@@ -20,7 +20,7 @@ import (
 const (
 	CanaryToken    = "canary-7f3a-server-token"
 	CanaryRegistry = "canary-91bc-registry-password"
-	CanaryKube     = "canary-c05e-bearer-token"
+	CanaryKube     = "canary-c05e-kubeconfig-comment"
 	CanaryHelm     = "canary-2d68-helm-value"
 )
 
@@ -104,7 +104,7 @@ func (c Cluster) server() error {
 	if err != nil {
 		return err
 	}
-	kubeconfig = append(kubeconfig, "- name: canary\n  user:\n    token: "+CanaryKube+"\n"...)
+	kubeconfig = append(kubeconfig, "# "+CanaryKube+"\n"...)
 	for name, text := range map[string]string{
 		filepath.Join(c.DataDir(), "server", "token"):                                 "K10" + strings.Repeat("ab", 32) + "::server:" + CanaryToken + "\n",
 		filepath.Join(c.DataDir(), "server", "cred", "passwd"):                        CanaryToken + ",node,node:k3s-1,\n",
