@@ -68,12 +68,13 @@ func (r *Run) take(ctx context.Context, a layer.Asset, m *catalog.Manifest) (mad
 	shown, end := r.Tell.Progress(dump.Asset)
 	defer end()
 	var report asset.Report
-	var partial *asset.PartialError
+	var lacks error // with the way out that came with it
 	var sum seal.Sum
 	write := seal.Stream(func(w io.Writer) error {
 		var err error
 		report, err = dump.Write(io.MultiWriter(w, shown))
-		if errors.As(err, &partial) {
+		if partial := (*asset.PartialError)(nil); errors.As(err, &partial) {
+			lacks = err
 			return nil
 		}
 		return err
@@ -95,12 +96,12 @@ func (r *Run) take(ctx context.Context, a layer.Asset, m *catalog.Manifest) (mad
 	for _, f := range report.Findings {
 		f.Asset = dump.Asset
 		m.Findings = append(m.Findings, f)
-		r.Tell.Warn(dump.Asset, "%s (%s)", f.What, f.Why)
+		if f.Why != "" {
+			f.What += " (" + f.Why + ")"
+		}
+		r.Tell.Warn(dump.Asset, "%s", f.What)
 	}
-	if partial != nil {
-		return made, partial
-	}
-	return made, nil
+	return made, lacks
 }
 
 func (r *Run) recipients(name string) (access.Recipients, error) {
