@@ -4,11 +4,13 @@ package tools_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
@@ -63,7 +65,9 @@ func cluster(datastore string) layertest.Layer {
 				},
 			}, nil
 		},
-		Commands: map[string]func(*testscript.TestScript, bool, []string){"damage": damage, "release": release, "corrupt": corrupt},
+		Commands: map[string]func(*testscript.TestScript, bool, []string){
+			"damage": damage, "release": release, "many": many, "corrupt": corrupt, "quiet": quiet,
+		},
 	}
 }
 
@@ -85,19 +89,40 @@ func corrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(clusterOf(ts).UseCorrupt())
 }
 
-// release installs Helm releases: release NAMESPACE NAME [BYTES], where NAME
-// may have a %d, for which BYTES is a count instead.
+// release installs a Helm release: release NAMESPACE NAME [BYTES], with values
+// of about so many bytes.
 func release(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 || len(args) > 3 {
 		ts.Fatalf("usage: release NAMESPACE NAME [BYTES]")
 	}
-	values := map[string]any{"key": "wert"}
+	values := map[string]any{"grüße ☃": "\u202eэто\n---\n- *x", "off": false}
 	if len(args) == 3 {
 		n, err := strconv.Atoi(args[2])
 		ts.Check(err)
 		values["long"] = strings.Repeat("ä0", n/3)
 	}
 	ts.Check(fake.AddRelease(clusterOf(ts).World(), unescape(ts, args[0]), unescape(ts, args[1]), 1, values))
+}
+
+// many installs N releases: many N.
+func many(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: many N")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for i := range n {
+		ts.Check(fake.AddRelease(clusterOf(ts).World(), "many", fmt.Sprintf("r%04d", i), 1, nil))
+	}
+}
+
+// quiet says that no program acts on the cluster any more, children of killed
+// ones included.
+func quiet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: quiet")
+	}
+	ts.Check(fake.Quiet(clusterOf(ts).World(), 5*time.Second))
 }
 
 // unescape reads \x1b and the like, which a script's line cannot hold.

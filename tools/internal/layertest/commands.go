@@ -111,3 +111,21 @@ func sets(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there are %d sets, want %d:\n%s", len(files), want, strings.Join(files, "\n"))
 	}
 }
+
+// mount puts a file system in memory over a folder until the script ends:
+// mount FOLDER SIZE.
+func mount(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg, false, args, 2, 2, "mount FOLDER SIZE")
+	unmount, err := Mount(ts.MkAbs(args[0]), args[1])
+	ts.Check(err)
+	ts.Defer(unmount)
+}
+
+// Mount puts a file system in memory of that size (16m) over a folder and
+// returns what takes it away. It needs root.
+func Mount(dir, size string) (unmount func(), err error) {
+	if err := unix.Mount("railiance-test", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0700,size="+size); err != nil {
+		return nil, err
+	}
+	return func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }, nil
+}

@@ -99,9 +99,12 @@ func (l Layer) setup(env *testscript.Env) error {
 	return nil
 }
 
-// condition knows [missing:root] and [missing:PROGRAM], behind which a script
-// skips itself. Where everything must run, what is missing is an error.
+// condition knows [root], and [missing:root] and [missing:PROGRAM], behind which
+// a script skips itself. Where everything must run, what is missing is an error.
 func condition(name string) (bool, error) {
+	if name == "root" {
+		return os.Geteuid() == 0, nil
+	}
 	what, ok := strings.CutPrefix(name, "missing:")
 	if !ok {
 		return false, fmt.Errorf("unknown condition %q", name)
@@ -121,7 +124,7 @@ func condition(name string) (bool, error) {
 
 func (l Layer) commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exits, "clock": clock, "hold": hold,
+		"exits": exits, "clock": clock, "hold": hold, "mount": mount,
 		"artifact": artifact, "manifest": manifest, "sets": sets,
 		"opens": l.opens, "holds": l.holds, "private": private, "leftovers": leftovers, "canaries": canaries,
 		"remember": remember, "unchanged": unchanged,
