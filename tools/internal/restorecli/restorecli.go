@@ -18,6 +18,9 @@ import (
 func Command(sh *plugin.Shell) *cobra.Command {
 	root := &cobra.Command{Short: "Restore a layer, and prove that it can be restored"}
 	root.AddCommand(
+		list(sh),
+		apply(sh),
+		values(sh),
 		verify(sh),
 		status(sh),
 		plan(sh),
