@@ -86,7 +86,7 @@ func (d *Drill) boot(ctx context.Context, r *room, opened files, t *tally) (time
 	}
 	ended := process.Wait()
 	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
+		return 0, fmt.Errorf("stopped: %w", context.Cause(ctx))
 	}
 	if err == nil && !done && ended == nil {
 		ended = errors.New("it ended before its work was done")

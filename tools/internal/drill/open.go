@@ -3,6 +3,7 @@ package drill
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/railiance/railiance/tools/internal/host"
@@ -41,7 +42,7 @@ func (d *Drill) open(ctx context.Context, r *room, t *tally) (files, error) {
 		opened[a.Asset] = f
 		err = opening.Artifact(ctx, d.Store, a, d.Keys, f)
 		if ctx.Err() != nil {
-			return opened, context.Cause(ctx)
+			return opened, fmt.Errorf("stopped: %w", context.Cause(ctx))
 		}
 		c := good("open", a.Name)
 		if err != nil {
