@@ -26,6 +26,8 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		plan(sh),
 		trust(sh),
 		initialize(sh),
+		drillVerb(sh),
+		drillInsideVerb(),
 	)
 	return root
 }
