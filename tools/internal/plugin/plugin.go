@@ -89,26 +89,29 @@ func (sh *Shell) dress(root *cobra.Command) {
 	root.Version = Version
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &Usage{err} })
-	if root.Args == nil {
-		root.Args = noArgs
-	}
-	for _, verb := range root.Commands() {
-		if verb.Args == nil {
-			verb.Args = noArgs
-		}
-	}
-	if !root.Runnable() {
-		// Else cobra shows its help and reports success, also for a verb that
-		// does not exist: a schedule that misspells one would be content.
-		root.RunE = func(*cobra.Command, []string) error {
-			return &Usage{tell.Hint(errors.New("no verb was given"), "%s --help lists them", sh.Program)}
-		}
-	}
+	strictly(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&sh.layerDir, "layer", ".", "folder of the layer.yaml")
 	flags.BoolVar(&sh.JSON, "json", false, "results as one JSON object per line")
 	flags.StringVar(&sh.logFile, "log", "", "append the story to this file, rotated, instead of standard error")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return sh.openLog() }
+}
+
+// strictly refuses what a command and those below it do not know.
+func strictly(cmd *cobra.Command) {
+	if cmd.Args == nil {
+		cmd.Args = noArgs
+	}
+	if !cmd.Runnable() {
+		// Else cobra shows its help and reports success, also for a verb that
+		// does not exist: a schedule that misspells one would be content.
+		cmd.RunE = func(*cobra.Command, []string) error {
+			return &Usage{tell.Hint(errors.New("no verb was given"), "%s --help lists them", cmd.CommandPath())}
+		}
+	}
+	for _, verb := range cmd.Commands() {
+		strictly(verb)
+	}
 }
 
 func noArgs(_ *cobra.Command, args []string) error {

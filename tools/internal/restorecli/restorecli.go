@@ -28,6 +28,7 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		initialize(sh),
 		drillVerb(sh),
 		drillInsideVerb(),
+		scheduleVerbs(sh),
 	)
 	return root
 }
