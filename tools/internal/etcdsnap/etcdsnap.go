@@ -8,6 +8,7 @@ package etcdsnap
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +48,16 @@ func Check(ctx context.Context, f *os.File) (Contents, error) {
 // Count counts the keys of a snapshot whose trailer was found right. The file
 // is read at its offsets, neither mapped nor locked nor moved, so that it may be
 // a memfd or a file that others read too. Memory stays below 20 MiB.
-func Count(ctx context.Context, f *os.File) (Contents, error) {
+func Count(ctx context.Context, f *os.File) (Contents, error) { return count(ctx, f, 0) }
+
+// CountDatabase is Count for the database of an etcd that is stopped, which is
+// a snapshot without its trailer: what a restore has made of one.
+func CountDatabase(ctx context.Context, f *os.File) (Contents, error) {
+	return count(ctx, f, sha256.Size)
+}
+
+// count counts a snapshot that lacks the last bytes of its file.
+func count(ctx context.Context, f *os.File, lacks int64) (Contents, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return Contents{}, err
@@ -55,7 +65,7 @@ func Count(ctx context.Context, f *os.File) (Contents, error) {
 	contents := Contents{Size: info.Size()}
 	tally, err := registry.Count(info.Size(), func(visit registry.Visit) error {
 		contents.Revision, contents.Records = 0, 0
-		return walk(ctx, f, info.Size(), func(r record) error {
+		return walk(ctx, f, info.Size()+lacks, func(r record) error {
 			if contents.Records == 0 {
 				contents.Revision = r.revision
 			}

@@ -79,7 +79,7 @@ func (r *Restore) resetEtcd(ctx context.Context, s *staged) (catalog.Contents, e
 		return nil, tell.Hint(fmt.Errorf("k3s reported success, but: %w", err), "k3s.data-dir in layer.yaml must be that of this server")
 	}
 	defer f.Close()
-	found, err := etcdsnap.Count(ctx, f)
+	found, err := etcdsnap.CountDatabase(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -67,6 +67,8 @@ func shown(name, value string) string {
 	inner, _, _ := strings.Cut(value, "=")
 	_, address, isURL := strings.Cut(value, "://")
 	switch {
+	case value == "true" || value == "false":
+		return value
 	case secret.MatchString(name), strings.Contains(value, "=") && secret.MatchString(inner), isURL && strings.Contains(address, "@"):
 		return hidden
 	case len([]rune(value)) > longest:
