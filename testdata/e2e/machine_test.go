@@ -164,18 +164,29 @@ func (w *world) wipe() {
 	w.sh("systemctl stop k3s; rm -rf " + dataDir + " /etc/rancher")
 }
 
-// processes are the command lines that run on the machine.
-func (w *world) processes() []string {
-	w.t.Helper()
-	var lines []string
+// processes are the command lines of all that runs on the machine.
+func processes() ([]string, error) {
 	entries, err := os.ReadDir("/proc")
-	w.ok(err)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
 	for _, e := range entries {
-		b, err := os.ReadFile("/proc/" + e.Name() + "/cmdline")
-		if err == nil && len(b) > 0 && e.Name()[0] >= '0' && e.Name()[0] <= '9' {
+		if e.Name()[0] < '0' || e.Name()[0] > '9' {
+			continue
+		}
+		// What ended since, or has no command line, is nobody's leftover.
+		if b, err := os.ReadFile("/proc/" + e.Name() + "/cmdline"); err == nil && len(b) > 0 {
 			lines = append(lines, strings.ReplaceAll(strings.TrimRight(string(b), "\x00"), "\x00", " "))
 		}
 	}
 	slices.Sort(lines)
+	return lines, nil
+}
+
+func (w *world) processes() []string {
+	w.t.Helper()
+	lines, err := processes()
+	w.ok(err)
 	return lines
 }

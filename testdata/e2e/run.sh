@@ -20,8 +20,17 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/railiance-e2e.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$root"
 CGO_ENABLED=0 go build -o "$work/bin/" ./tools/cmd/...
+# What an ordinary user runs must not lie below a folder that is root's alone.
+mkdir "$work/public"
+chmod 711 "$work"
+chmod 755 "$work/public"
+for part in k3s systemctl helm3 helm4; do
+	ln "$parts/$part" "$work/public/" 2>/dev/null || cp "$parts/$part" "$work/public/"
+done
+cp "$work"/bin/* "$work/public/"
+CGO_ENABLED=0 go build -o "$work/public/" ./testdata/demo
 go test -c -tags e2e -o "$work/e2e.test" ./testdata/e2e
 
-export E2E_PARTS="$parts" E2E_BIN="$work/bin" E2E_TREE="$root" MUST_RUN=1
+export E2E_PARTS="$parts" E2E_BIN="$work/bin" E2E_TREE="$root" E2E_PUBLIC="$work/public" MUST_RUN=1
 cd "$here"
 "$work/e2e.test" -test.v -test.parallel "${E2E_PARALLEL:-2}" -test.timeout 20m -test.run "${E2E_RUN:-.}"
