@@ -22,7 +22,8 @@ K3S_KUBECONFIG_OUTPUT=$work/k3s.yaml K3S_CONFIG_FILE=$work/config.yaml
 export K3S_STANDIN_ETCD_PORT K3S_KUBECONFIG_OUTPUT K3S_CONFIG_FILE
 unset KUBECONFIG K3S_TOKEN K3S_TOKEN_FILE K3S_DATASTORE_ENDPOINT K3S_DATA_DIR K3S_STANDIN_FAULT 2>/dev/null
 
-k3s() { "$bin/k3s" "$@"; }
+# A command that should have failed may serve instead.
+k3s() { timeout 60 "$bin/k3s" "$@"; }
 kubectl() { "$bin/k3s" kubectl "$@"; }
 
 fail() {
@@ -266,7 +267,15 @@ sc is-active --quiet k3s
 ok "inactive is 3" is $? 3
 sc start nothing 2>/dev/null
 ok "unknown unit is 5" is $? 5
-no "unknown verb" 'unknown command verb' sc enable k3s
+no "unknown verb" 'unknown command verb' sc mask k3s
+printf '[Unit]\n[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n' >units/k3s.timer
+ok "enable a timer" sc enable --now k3s.timer
+ok "it is linked and waits" test -L units/timers.target.wants/k3s.timer -a -f units/k3s.timer.waiting
+ok "restart a timer" sc restart k3s.timer
+ok "disable a timer" sc disable --now k3s.timer
+ok "nothing is left of it" test ! -e units/timers.target.wants/k3s.timer -a ! -e units/k3s.timer.waiting
+no "enable a service" 'timers only' sc enable k3s
+no "enable what is not there" 'not found' sc enable none.timer
 no "unknown option" 'unrecognized option' sc start --now k3s
 
 echo "== elsewhere"

@@ -29,13 +29,15 @@ func run(dir string, args []string) (int, error) {
 	}
 	var verb, property string
 	var names []string
-	var quiet, value bool
+	var quiet, value, now bool
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
 		case a == "--quiet" || a == "-q":
 			quiet = true
 		case a == "--value":
 			value = true
+		case a == "--now":
+			now = true
 		case a == "-p" || a == "--property":
 			if i++; i == len(args) {
 				return 1, fmt.Errorf("option %s needs an argument", a)
@@ -56,6 +58,15 @@ func run(dir string, args []string) (int, error) {
 	}
 	if quiet && verb != "is-active" {
 		return 1, fmt.Errorf("--quiet belongs to is-active, not to %s", verb)
+	}
+	if now && verb != "enable" && verb != "disable" {
+		return 1, fmt.Errorf("unrecognized option --now of %s", verb)
+	}
+	if verb == "enable" || verb == "disable" || verb == "restart" && len(names) > 0 && strings.HasSuffix(names[0], ".timer") {
+		if len(names) == 0 {
+			return 1, fmt.Errorf("%s: too few arguments", verb)
+		}
+		return onTimers(dir, verb, now, names)
 	}
 	if verb == "daemon-reload" && len(names) == 0 {
 		return 0, nil
