@@ -1,19 +1,20 @@
 {{define "where" -}}
-set -eu
-BACKUPS=${BACKUPS:-{{q .Backups}}}   # the folder of the sets, or a copy of it
-KEY=${KEY:-{{.Key}}}   # the private age key
-SIGNERS=${SIGNERS:-{{q .Signers}}}   # from the repository, never from the backup
-OUT=${OUT:-/root/railiance-restored}   # a folder for the plaintext, to be removed afterwards
-DATA=${DATA:-{{q .K3s.DataDir}}}   # k3s's data directory
-CONFIG=${CONFIG:-{{q .K3s.Config}}}
-REGISTRIES=${REGISTRIES:-{{q .K3s.Registries}}}
-KUBECONFIG=${KUBECONFIG:-{{q .K3s.Kubeconfig}}}; export KUBECONFIG
-SERVICE=${SERVICE:-{{q .K3s.Service}}}
-SET=${SET:-{{if .Set}}{{.Set}}{{else}}$(ls "$BACKUPS" | sed -n 's/^manifest-\(.*\)\.json\.sig$/\1/p' | sort | tail -n 1){{end}}}   # which set
-echo "the set of $SET in $BACKUPS"
+: "${BACKUPS:={{if .Set}}{{q .Backups}}{{else}}$PWD{{end}}}" "${KEY:={{.Key}}}" "${OUT:=$HOME/railiance-restored}"
+: "${SIGNERS:={{if .Set}}{{q .Signers}}{{else}}$HOME/allowed_signers{{end}}}"
+: "${DATA:={{q .K3s.DataDir}}}" "${CONFIG:={{q .K3s.Config}}}" "${REGISTRIES:={{q .K3s.Registries}}}"
+: "${KUBECONFIG:={{q .K3s.Kubeconfig}}}" "${SERVICE:={{q .K3s.Service}}}"
+: "${SET:={{if .Set}}{{.Set}}{{else}}$(ls "$BACKUPS" | sed -n 's/^manifest-\(.*\)\.json\.sig$/\1/p' | sort | tail -n 1){{end}}}"
+cat > "$HOME/railiance-restore.env" <<END
+BACKUPS='$BACKUPS' KEY='$KEY' OUT='$OUT' SIGNERS='$SIGNERS'
+DATA='$DATA' CONFIG='$CONFIG' REGISTRIES='$REGISTRIES'
+KUBECONFIG='$KUBECONFIG' SERVICE='$SERVICE' SET='$SET'
+export KUBECONFIG
+END
+cat "$HOME/railiance-restore.env"
 {{- end}}
 
 {{define "verify" -}}
+. "$HOME/railiance-restore.env"
 M="$BACKUPS/manifest-$SET.json"
 WHO=$(ssh-keygen -Y find-principals -f "$SIGNERS" -s "$M.sig" | head -n 1)
 ssh-keygen -Y verify -f "$SIGNERS" -I "$WHO" -n railiance-manifest -s "$M.sig" < "$M"
@@ -22,6 +23,7 @@ sed -n 's/^ *"name": "\(.*\.age\)",$/\1/p; s/^ *"sha256": "\([0-9a-f]*\)",$/\1/p
 {{- end}}
 
 {{define "decrypt" -}}
+. "$HOME/railiance-restore.env"
 umask 077
 mkdir -p "$OUT"
 for f in "$BACKUPS"/*-"$SET".*.age; do
@@ -35,6 +37,7 @@ cat "$OUT/k3s/k3s-version"
 {{- end}}
 
 {{define "aside" -}}
+. "$HOME/railiance-restore.env"
 systemctl stop "$SERVICE" || true
 BEFORE="$DATA/server/before-$(date -u +%Y%m%dT%H%M%SZ)"
 mkdir -p "$BEFORE" "$DATA/server/db" "$(dirname "$CONFIG")"
@@ -48,6 +51,7 @@ done
 {{- end}}
 
 {{define "place" -}}
+. "$HOME/railiance-restore.env"
 install -m 600 "$OUT/k3s/server/token" "$DATA/server/token"
 if [ -e "$OUT/k3s/etc/config.yaml" ]; then install -m 600 "$OUT/k3s/etc/config.yaml" "$CONFIG"; fi
 if [ -e "$OUT/k3s/etc/config.yaml.d" ]; then mkdir -p "$CONFIG.d"; cp "$OUT/k3s/etc/config.yaml.d"/* "$CONFIG.d/"; fi
@@ -58,18 +62,31 @@ fi
 {{- end}}
 
 {{define "etcd" -}}
-k3s server --cluster-reset --cluster-reset-restore-path="$OUT/etcd-$SET.snap" --etcd-s3=false \
-    --token-file="$DATA/server/token" --data-dir="$DATA"
+. "$HOME/railiance-restore.env"
+if [ -e "$OUT/etcd-$SET.snap" ]; then
+    touch "$CONFIG"   # k3s wants the file that it is told of
+    k3s server --cluster-reset --cluster-reset-restore-path="$OUT/etcd-$SET.snap" --etcd-s3=false \
+        --token-file="$DATA/server/token" --data-dir="$DATA" --config="$CONFIG"
+fi
 {{- end}}
 
 {{define "sqlite" -}}
-install -m 600 "$OUT/state-db-$SET.db" "$DATA/server/db/state.db"
+. "$HOME/railiance-restore.env"
+if [ -e "$OUT/state-db-$SET.db" ]; then
+    install -m 600 "$OUT/state-db-$SET.db" "$DATA/server/db/state.db"
+fi
 {{- end}}
 
 {{define "start" -}}
+. "$HOME/railiance-restore.env"
 systemctl start "$SERVICE"
 until k3s kubectl get --raw /readyz; do sleep 2; done
 k3s kubectl get namespaces
+{{- end}}
+
+{{define "after" -}}
+. "$HOME/railiance-restore.env"
+rm -rf "$OUT" "$HOME/railiance-restore.env"
 {{- end}}
 
 {{define "others" -}}
@@ -79,14 +96,15 @@ systemctl start {{q .K3s.Service}}
 {{- end}}
 
 {{define "values" -}}
-RELEASE=${RELEASE:-namespace/name}
+. "$HOME/railiance-restore.env"
 umask 077
 mkdir -p "$OUT/helm"
 tar xzf "$OUT/helm-values-$SET.tar.gz" -C "$OUT/helm"
-ls "$OUT/helm/$RELEASE"
-cat "$OUT/helm/$RELEASE/$(ls "$OUT/helm/$RELEASE" | sort -V | tail -n 1)/values.yaml"
+(cd "$OUT/helm" && ls -d */*/*)   # namespace/release/revision
+if [ -n "${RELEASE:-}" ]; then cat "$OUT/helm/$RELEASE/values.yaml"; fi
 {{- end}}
 
 {{define "kubeconfig" -}}
+. "$HOME/railiance-restore.env"
 k3s kubectl --kubeconfig "$OUT/kubeconfig-$SET.yaml" config view
 {{- end}}
