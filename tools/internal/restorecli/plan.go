@@ -58,6 +58,9 @@ func plan(sh *plugin.Shell) *cobra.Command {
 			if err := say(p, err); err != nil {
 				return err
 			}
+			if l.SOPS == "" {
+				return tell.Hint(fmt.Errorf("no .sops.yaml from %s upward says who may read the backups", l.Dir), "make init makes a key and that file")
+			}
 			for _, a := range l.Assets {
 				p := planned{Format: 1, Asset: a.Name}
 				to, err := access.ForPath(l.SOPS, filepath.Join(l.Backups, catalog.ArtifactName(a.Name, sh.Now(), "x")))
