@@ -1,5 +1,6 @@
-// mksnapshot writes a snapshot of etcd of about a given size, as etcd lays it
-// out: mksnapshot FILE BYTES.
+// mksnapshot writes a snapshot of etcd of a given size, as etcd lays it out:
+// mksnapshot FILE BYTES. The size is met but for a few pages; the content is
+// the same every time, and cannot be compressed.
 package main
 
 import (
@@ -7,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -14,8 +16,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// valueSize is what an object of a busy cluster has, in bytes.
-const valueSize = 1500
+const (
+	// Three objects of this size fill a page, so that a snapshot holds more of
+	// them than most clusters do: they are what counting takes its time for.
+	valueSize = 1100 // bytes
+	batch     = 1000 // objects a transaction
+)
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -32,33 +38,39 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(args[0], int(size/(valueSize+200))); err != nil {
+	if _, err := os.Lstat(args[0]); err == nil {
+		return fmt.Errorf("%s: %w", args[0], fs.ErrExist) // bolt would add to it
+	}
+	if err := fill(args[0], size); err != nil {
 		return err
 	}
 	return trail(args[0])
 }
 
-func fill(path string, records int) error {
+// fill makes the database, and cuts off the room that bolt keeps for growth:
+// a snapshot has none.
+func fill(path string, size int64) error {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{NoFreelistSync: true, NoSync: true})
 	if err != nil {
 		return err
 	}
-	random := rand.New(rand.NewPCG(1, 2))
+	random := rand.NewChaCha8([32]byte{1})
 	value := make([]byte, valueSize)
-	for revision := 1; revision <= records; {
+	var filled int64
+	for revision := 1; filled < size; {
 		err := db.Update(func(tx *bolt.Tx) error {
 			b, err := tx.CreateBucketIfNotExists([]byte("key"))
 			if err != nil {
 				return err
 			}
-			b.FillPercent = 0.9
-			for end := revision + 10_000; revision < end && revision <= records; revision++ {
-				for i := range value {
-					value[i] = byte(random.Uint32())
+			b.FillPercent = 0.9 // as etcd sets it
+			for end := revision + batch; revision < end; revision++ {
+				if _, err := random.Read(value); err != nil {
+					return err
 				}
-				group := []string{"pods", "secrets", "configmaps", "events", "namespaces"}[revision%5]
-				// Every object was changed once.
-				key := fmt.Sprintf("/registry/%s/team-%d/object-%d", group, revision%97, revision/2)
+				object := revision / 2 // each was changed once
+				group := []string{"pods", "secrets", "configmaps", "events", "namespaces"}[object%5]
+				key := fmt.Sprintf("/registry/%s/team-%d/object-%d", group, object%97, object)
 				if err := b.Put(revisionKey(revision), keyValue(key, value, revision)); err != nil {
 					return err
 				}
@@ -68,8 +80,18 @@ func fill(path string, records int) error {
 		if err != nil {
 			return err
 		}
+		err = db.View(func(tx *bolt.Tx) error {
+			filled = tx.Size()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return db.Close()
+	if err := db.Close(); err != nil {
+		return err
+	}
+	return os.Truncate(path, filled)
 }
 
 // revisionKey is how etcd's mvcc store names a record.
