@@ -21,13 +21,15 @@ import (
 //
 //	XXH3-128(the 64 KiB of the cluster, the last padded with zeros; seed: its number)
 //
-// in 32 hexadecimal digits. XXH3 and a sum because clusters come in any order
-// and 32 bytes for each would be half a gigabyte for a disk of 1 TiB; because
-// compressing and encrypting leave only a few hundredths of their time for this, of
-// which SHA-256 alone would take all; and because a digest guards against
-// accidents alone: it is kept inside of the encrypted and signed artifact,
-// where nobody can fit data to it. It is no proof against somebody who may choose the
-// content of a disk: do not deduplicate by it.
+// A sum, because clusters come in any order and keeping 32 bytes of each would
+// take half a gigabyte for a disk of 1 TiB. XXH3, because a backup may cost
+// 15 % more CPU than zstd and age alone, which was 0.8 s a GiB where it was
+// measured: SHA-256 would take 0.7 s of that, BLAKE3 0.3 s, XXH3 0.02 s.
+//
+// Such a sum finds every accident but one in 2^128: a changed, lost, doubled or
+// misplaced cluster. It does not withstand somebody who chooses the content of
+// a disk to fit, and need not: it travels inside of the encrypted and signed
+// artifact, which keeps others from both. Do not deduplicate by it.
 type Digest struct{ hi, lo uint64 }
 
 const digestScheme = "xxh3-64k:"

@@ -15,12 +15,11 @@ type Target interface {
 	Truncate(size int64) error
 }
 
-// Extract verifies an archive as Verify does and writes disks on the way. When
-// the header was read, open is called with the archive as far as it is known
-// by then, configs and devices, and returns by name of the device where each
-// disk goes; those that it does not name are verified only. Targets
-// are the caller's: to close, and after an error to throw away, for they hold part of
-// a disk then.
+// Extract verifies an archive as Verify does and writes disks on the way. Once
+// the header was read, open is called with what is known by then, configs and
+// devices, and returns by name of the device where each disk goes; those that
+// it does not name are verified only. Targets are the caller's: to close, and
+// after an error to throw away, for they hold part of a disk then.
 func Extract(r io.Reader, open func(Archive) (map[string]Target, error)) (Archive, error) {
 	s := &scan{r: r}
 	if err := s.header(); err != nil {
@@ -68,8 +67,7 @@ func (s *scan) begin(open func(Archive) (map[string]Target, error)) error {
 	return nil
 }
 
-// write writes data, the begin of a cluster that lies at that offset of the
-// disk, in runs of blocks that are not zero.
+// write writes data, which belongs at that offset of the disk, in runs of blocks that are not zero.
 func (s *scan) write(target Target, data []byte, at int64) error {
 	for from := 0; from < len(data); {
 		to := from

@@ -28,8 +28,9 @@ const (
 // maxCluster is the highest cluster number that fits into a slot.
 const maxCluster = 1<<32 - 1
 
-// maxDisks is the sum of all disks of an archive that is read here. It bounds
-// the memory that a forged header can ask for: a bit for each cluster, 128 MiB.
+// maxDisks is the most that all disks of an archive may hold together. It
+// bounds what a forged archive can make us remember: a bit for each cluster,
+// 128 MiB.
 const maxDisks = 64 << 40
 
 // header reads the header of an archive, as far as it is one.

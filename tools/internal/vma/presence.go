@@ -2,21 +2,30 @@ package vma
 
 import "math/bits"
 
-// presence tells which clusters of a device were there. Its memory is touched
-// only where clusters come, so a forged size alone costs none.
+const (
+	pageWords    = 512
+	pageClusters = pageWords * 64 // 2 GiB of disk
+)
+
+// presence tells which clusters of a device were there. A page is made when
+// its first cluster comes, so that a forged size costs next to nothing.
 type presence struct {
-	words []uint64
+	pages []*[pageWords]uint64
 	total uint64
 	count uint64
 }
 
 func newPresence(clusters uint64) presence {
-	return presence{words: make([]uint64, (clusters+63)/64), total: clusters}
+	return presence{pages: make([]*[pageWords]uint64, (clusters+pageClusters-1)/pageClusters), total: clusters}
 }
 
 // mark notes cluster n, below total, and returns false when it was there.
 func (p *presence) mark(n uint32) bool {
-	word, bit := &p.words[n/64], uint64(1)<<(n%64)
+	page := &p.pages[n/pageClusters]
+	if *page == nil {
+		*page = new([pageWords]uint64)
+	}
+	word, bit := &(*page)[n%pageClusters/64], uint64(1)<<(n%64)
 	if *word&bit != 0 {
 		return false
 	}
@@ -31,9 +40,14 @@ func (p *presence) missing() (first, count uint64) {
 	if count == 0 {
 		return 0, 0
 	}
-	for i, word := range p.words {
-		if word != ^uint64(0) {
-			return uint64(i)*64 + uint64(bits.TrailingZeros64(^word)), count
+	for i, page := range p.pages {
+		if page == nil {
+			return uint64(i) * pageClusters, count
+		}
+		for j, word := range page {
+			if word != ^uint64(0) {
+				return uint64(i)*pageClusters + uint64(j)*64 + uint64(bits.TrailingZeros64(^word)), count
+			}
 		}
 	}
 	return p.total, count // not reached: a bit below total is clear

@@ -179,22 +179,3 @@ func TestSamples(t *testing.T) {
 		})
 	}
 }
-
-func TestExtractIsSparse(t *testing.T) {
-	root, err := os.OpenRoot(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer root.Close()
-	archive, err := vma.ExtractTo(bytes.NewReader(sample(t, "multi-efi-tpm")), root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, device := range archive.Devices {
-		blocks := allocated(t, root, "disk-"+device.Name+".raw")
-		// The file system may need a few blocks of its own.
-		if blocks > device.Stored+64<<10 || device.Stored >= device.Size {
-			t.Errorf("%s: %d bytes allocated for %d stored of %d", device.Name, blocks, device.Stored, device.Size)
-		}
-	}
-}

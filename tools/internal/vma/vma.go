@@ -9,8 +9,8 @@
 // with one that was noted earlier.
 //
 // Archives are read as streams, one cluster of 64 KiB at a time, and nothing
-// in them is trusted. Besides 100 KiB of buffers a bit is kept for each
-// cluster: 2 MiB for a disk of 1 TiB.
+// in them is trusted. Beside 200 KiB of buffers a bit is kept for each cluster:
+// 2 MiB for a disk of 1 TiB.
 package vma
 
 import (
