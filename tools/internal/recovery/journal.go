@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type Journal struct {
 	Begun      time.Time `json:"begun"`
 	Before     string    `json:"before"` // folder of the safety copy
 	KeepConfig bool      `json:"keepConfig,omitempty"`
-	Ran        bool      `json:"ran,omitempty"` // k3s ran when it began
+	Ran        bool      `json:"ran,omitempty"` // k3s ran when it began, and has to when it is taken back
 	// Moved are the files of the datastore that were there, which the safety
 	// copy holds or is about to hold. Nil: that is not known yet.
 	Moved []string `json:"moved"`
@@ -107,14 +108,18 @@ func (j *Journal) Stands() string {
 
 // begin makes the folders and the journal: from here on there is something to
 // go on with.
-func (r *Restore) begin() error {
+func (r *Restore) begin(ctx context.Context) error {
+	if r.journal.Steps == nil {
+		is, err := r.active(ctx)
+		if err != nil {
+			return err
+		}
+		r.journal.Ran, r.journal.Steps = !stopped(is), []Step{}
+	}
 	for _, dir := range []string{r.places.server, r.places.db, r.journal.Before} {
 		if err := folder(dir, 0o700); err != nil {
 			return fmt.Errorf("data directory: %w", err)
 		}
-	}
-	if r.journal.Steps == nil {
-		r.journal.Steps = []Step{}
 	}
 	return r.write()
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -83,12 +84,47 @@ func (p places) freeBefore(now time.Time) string {
 	}
 }
 
-// wipe removes the plaintext, whatever came of the restore.
+// drafts are files whose writer was killed before it could name them.
+var drafts = regexp.MustCompile(`^\.draft-[0-9]+$`)
+
+// wipe removes the plaintext, whatever came of the restore, and what killed
+// runs left of it.
 func (p places) wipe() error {
 	if err := os.RemoveAll(p.work()); err != nil {
 		return tell.Hint(fmt.Errorf("remove the decrypted set: %w", err), "it is plaintext: remove %s by hand", p.work())
 	}
+	for _, dir := range []string{p.server, filepath.Dir(p.k3s.Config), p.k3s.Config + ".d"} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, e := range entries {
+			if e.Type().IsRegular() && drafts.MatchString(e.Name()) {
+				if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+					return err
+				}
+			}
+		}
+	}
 	return nil
+}
+
+// Sweep removes the plaintext that a killed restore left. The caller holds the
+// lock.
+func Sweep(k asset.K3s) error {
+	p, err := findPlaces(k)
+	if err != nil {
+		return err
+	}
+	return p.wipe()
+}
+
+// Leftover is where a restore that was killed has left plaintext, or empty.
+func Leftover(k asset.K3s) string {
+	if p, err := findPlaces(k); err == nil && exists(p.work()) {
+		return p.work()
+	}
+	return ""
 }
 
 // free is how many bytes there are for us on the file system of root.

@@ -86,7 +86,7 @@ func (r *Restore) Do(ctx context.Context, agree func(Plan) error) (report *Repor
 	if err := agree(plan); err != nil {
 		return nil, err
 	}
-	if err := r.begin(); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return nil, err
 	}
 	for _, s := range steps {

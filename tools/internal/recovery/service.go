@@ -37,12 +37,6 @@ func (r *Restore) stop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !r.journal.Ran && was != "inactive" && was != "failed" && was != "unknown" && was != "" {
-		r.journal.Ran = true
-		if err := r.write(); err != nil {
-			return err
-		}
-	}
 	if err := r.halt(ctx, was); err != nil {
 		return err
 	}
@@ -57,11 +51,14 @@ func (r *Restore) stop(ctx context.Context) error {
 	return nil
 }
 
-// halt stops k3s unless it is stopped. One that systemd keeps restarting is
-// "activating", and has to be stopped too.
+// stopped says whether k3s is stopped by what systemd says of it. One that
+// systemd keeps restarting is "activating", and is not.
+func stopped(is string) bool {
+	return is == "inactive" || is == "failed" || is == "unknown" || is == ""
+}
+
 func (r *Restore) halt(ctx context.Context, was string) error {
-	switch was {
-	case "inactive", "failed", "unknown", "":
+	if stopped(was) {
 		return nil
 	}
 	stopping, cancel := context.WithTimeoutCause(ctx, stopTimeout, fmt.Errorf("it took longer than %s", stopTimeout))
@@ -73,7 +70,7 @@ func (r *Restore) halt(ctx context.Context, was string) error {
 	if err != nil {
 		return err
 	}
-	if is == "active" || is == "activating" {
+	if !stopped(is) {
 		return tell.Hint(fmt.Errorf("%s is %s after systemctl stop", r.Layer.K3s.Service, host.Printable(is)), "systemctl status %s says who starts it", r.Layer.K3s.Service)
 	}
 	return nil

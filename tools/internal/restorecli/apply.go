@@ -147,7 +147,8 @@ func (a *applied) goBack(ctx context.Context, sh *plugin.Shell, r *recovery.Rest
 		return err
 	}
 	if last == nil {
-		return errors.New("no restore was made here: there is nothing to go back to")
+		// One that was killed before its first change has changed nothing.
+		return errors.Join(errors.New("no restore was made here: there is nothing to go back to"), recovery.Sweep(r.Layer.K3s))
 	}
 	if err := r.Back(ctx, last, agree); err != nil {
 		return err
