@@ -16,6 +16,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/host/sandbox"
 	"github.com/railiance/railiance/tools/internal/opening"
+	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // request is what the process inside is told. It goes through memory, not
@@ -35,6 +36,7 @@ type event struct {
 	Say   string         `json:",omitempty"`
 	Check *Check         `json:",omitempty"`
 	Bad   bool           `json:",omitempty"` // the check failed
+	Hints []string       `json:",omitempty"` // and what can be done
 	Ready *time.Duration `json:",omitempty"` // it took k3s this long to be ready
 	Done  bool           `json:",omitempty"`
 }
@@ -69,16 +71,21 @@ func (d *Drill) boot(ctx context.Context, r *room, opened files, t *tally) (time
 	}
 	defer events.Close()
 
+	attributes := sandbox.Attributes()
+	if r.disk != "" {
+		attributes.Pdeathsig = 0 // it has a folder to empty before it ends
+	}
 	// The kernel kills the child when the thread that started it ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	process, err := host.Start(ctx, host.Command{
 		Args: d.Self, Bare: true, Env: []string{"PATH=" + os.Getenv("PATH")},
-		Group: sandbox.Attributes(),
+		Group: attributes,
 		Files: []*os.File{asked, report, life, opened[datastore.Asset]},
 	})
 	if err := errors.Join(err, report.Close(), life.Close()); err != nil {
-		return 0, fmt.Errorf("start the sandbox: %w", err)
+		return 0, tell.Hint(fmt.Errorf("start the sandbox: %w", err),
+			"where root may not make namespaces (in some containers), --contents-only does without")
 	}
 	ready, done, err := d.follow(events, t)
 	if err != nil {
@@ -113,6 +120,9 @@ func (d *Drill) follow(events io.Reader, t *tally) (ready time.Duration, done bo
 		case e.Check != nil:
 			if e.Bad {
 				e.Check.Err = errors.New(e.Check.Verdict)
+				for _, hint := range e.Hints {
+					e.Check.Err = tell.Hint(e.Check.Err, "%s", hint)
+				}
 			}
 			if err := t.add(*e.Check); err != nil {
 				return 0, false, err

@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/railiance/railiance/tools/internal/host/sandbox"
+	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // The descriptors that the process inside is started with.
@@ -37,18 +42,42 @@ func Inside(ctx context.Context) error {
 	if err := errors.Join(asked.Close(), sandbox.Enter(req.Sandbox)); err != nil {
 		return err
 	}
-	// When we end, the kernel ends all that we started: there is nothing to wait
-	// for, neither when we are asked to stop nor when the other side is gone.
-	defer context.AfterFunc(ctx, func() { os.Exit(1) })()
+	// Whoever goes first holds it to the end: the process must not end under the
+	// hands of the one that is emptying the folder.
+	var leaving sync.Mutex
+	leave := func() {
+		leaving.Lock()
+		empty(req.Sandbox)
+		os.Exit(1)
+	}
+	defer context.AfterFunc(ctx, leave)()
 	go func() {
 		_, _ = os.NewFile(fdLife, "life").Read(make([]byte, 1))
-		os.Exit(1)
+		leave()
 	}()
 	r := &reporter{json.NewEncoder(os.NewFile(fdReport, "report"))}
-	if err := rehearse(ctx, &req, r); err != nil {
-		return err
+	err = rehearse(ctx, &req, r)
+	if err == nil {
+		err = r.to.Encode(event{Done: true})
 	}
-	return r.to.Encode(event{Done: true})
+	leaving.Lock()
+	if err != nil { // nobody listens: there may be nobody to empty it either
+		empty(req.Sandbox)
+	}
+	return err
+}
+
+// empty ends all that we started and removes plaintext from the disk. What is
+// in memory needs nobody: it goes when this process does.
+func empty(o sandbox.Options) {
+	if o.Disk == "" {
+		return
+	}
+	_ = unix.Kill(-1, unix.SIGKILL) // all but us: nothing is written anymore
+	entries, _ := os.ReadDir(sandbox.Dir)
+	for _, e := range entries {
+		_ = os.RemoveAll(filepath.Join(sandbox.Dir, e.Name()))
+	}
 }
 
 // rehearse starts the engine and asks it. What is found wrong is reported; the
@@ -92,4 +121,6 @@ type reporter struct{ to *json.Encoder }
 
 func (r *reporter) say(what string) error { return r.to.Encode(event{Say: what}) }
 
-func (r *reporter) add(c Check) error { return r.to.Encode(event{Check: &c, Bad: c.Err != nil}) }
+func (r *reporter) add(c Check) error {
+	return r.to.Encode(event{Check: &c, Bad: c.Err != nil, Hints: tell.Hints(c.Err)})
+}

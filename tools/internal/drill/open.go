@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/railiance/railiance/tools/internal/asset"
 	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/opening"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -16,12 +17,16 @@ func (d *Drill) notBooted(ctx context.Context) (string, error) {
 	if d.ContentsOnly {
 		return "not asked for", nil
 	}
-	if _, there := d.datastore(); !there {
+	datastore, there := d.datastore()
+	if !there {
 		return "the set holds no datastore", nil
 	}
-	_, err := host.Output(ctx, host.Command{Args: []string{"k3s", "--version"}}, 1<<20)
+	version, err := asset.K3s{}.Version(ctx)
 	if errors.Is(err, host.ErrNotInstalled) {
 		return "k3s is not installed here", nil
+	}
+	if saved := datastore.Source["k3s"]; err == nil && saved != version {
+		d.Tell.Warn(datastore.Asset, "saved by %s, tried with %s: a restore should use the version of its time", host.Printable(saved), version)
 	}
 	if err == nil && os.Geteuid() != 0 {
 		err = errors.New("k3s can be started apart from the machine by root alone")

@@ -13,10 +13,6 @@ import (
 // the sockets of the machine's services lie there, which a network namespace
 // does not keep apart.
 func mounts(o Options) error {
-	// Private first: else what is mounted here would show outside.
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("private mounts: %w", err)
-	}
 	disk := -1
 	if o.Disk != "" {
 		// Caught before it may go out of sight below /run.
@@ -26,6 +22,10 @@ func mounts(o Options) error {
 		}
 		defer unix.Close(fd)
 		disk = fd
+	}
+	// Private first: else what is mounted here would show outside.
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("private mounts: %w", err)
 	}
 	err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 	if errors.Is(err, unix.ENOSYS) {

@@ -162,6 +162,10 @@ func TestDiskInsteadOfMemory(t *testing.T) {
 	}
 }
 
+// nowhere makes Enter fail before it changes anything, should it ever let
+// these tests in.
+const nowhere = "/nonexistent"
+
 // Enter in a process that was not shut off would make the machine read-only.
 func TestEnterRefusesOutside(t *testing.T) {
 	here, err := sandbox.Here()
@@ -173,7 +177,7 @@ func TestEnterRefusesOutside(t *testing.T) {
 		"none":  nil,
 		"false": {"mnt": "mnt:[1]", "net": "net:[1]"},
 	} {
-		if err := sandbox.Enter(sandbox.Options{Outside: outside}); !errors.Is(err, fs.ErrInvalid) {
+		if err := sandbox.Enter(sandbox.Options{Outside: outside, Disk: nowhere}); !errors.Is(err, fs.ErrInvalid) {
 			t.Fatalf("%s: %v", name, err)
 		}
 	}
@@ -188,7 +192,7 @@ func TestEnterRefusesHalfInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, missing := range []uintptr{unix.CLONE_NEWNS, unix.CLONE_NEWNET} {
-		cmd := command(t, sandbox.Options{Outside: here})
+		cmd := command(t, sandbox.Options{Outside: here, Disk: nowhere})
 		var complaint strings.Builder
 		cmd.Stderr = &complaint
 		cmd.SysProcAttr = sandbox.Attributes()
