@@ -109,6 +109,14 @@ func fakeK3s(args []string) int {
 		return 0
 	case len(args) == 4 && args[0] == "kubectl" && args[1] == "get" && args[2] == "--raw":
 		return fakeAPI(world, args[3])
+	case strings.Join(args, " ") == "kubectl get namespaces":
+		return fakeAPI(world, "/readyz")
+	case len(args) == 5 && args[0] == "kubectl" && args[1] == "--kubeconfig" && args[3] == "config" && args[4] == "view":
+		_, err := os.Stat(args[2])
+		if err != nil {
+			return complain("%v", err)
+		}
+		return 0
 	case len(args) > 1 && args[0] == "server" && args[1] == "--cluster-reset":
 		return fakeReset(world, args[2:])
 	}

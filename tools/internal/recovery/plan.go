@@ -148,18 +148,33 @@ func (r *Restore) compareFile(f configFile, s *staged) (Difference, error) {
 	return d, nil
 }
 
-var minor = regexp.MustCompile(`\bv[0-9]+\.[0-9]+\b`)
-
-func (r *Restore) warn(ctx context.Context, p *Plan) error {
-	version, err := r.Layer.K3s.Version(ctx)
-	datastore, _ := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
-	of := datastore.Source["k3s"]
+// able says early what a restore would lack later.
+func (r *Restore) able(ctx context.Context) error {
+	datastore, err := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
+	if err != nil {
+		return err
+	}
+	_, err = r.Layer.K3s.Version(ctx)
 	if errors.Is(err, host.ErrNotInstalled) {
-		return tell.Hint(err, "install the k3s that made the set (%s) without starting it: INSTALL_K3S_SKIP_START=true INSTALL_K3S_VERSION=… with k3s's installer", of)
+		return tell.Hint(err, "install the k3s that made the set (%s) without starting it: INSTALL_K3S_SKIP_START=true INSTALL_K3S_VERSION=… with k3s's installer",
+			host.Printable(datastore.Source["k3s"]))
 	}
 	if err != nil {
 		return err
 	}
+	_, err = r.active(ctx)
+	return err
+}
+
+var minor = regexp.MustCompile(`\bv[0-9]+\.[0-9]+\b`)
+
+func (r *Restore) warn(ctx context.Context, p *Plan) error {
+	version, err := r.Layer.K3s.Version(ctx)
+	if err != nil {
+		return err
+	}
+	datastore, _ := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
+	of := datastore.Source["k3s"]
 	if minor.FindString(of) != minor.FindString(version) {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("the set is of %q, and here is %q: restore with the same minor version, and upgrade after that", host.Printable(of), version))
 	}

@@ -69,6 +69,9 @@ func (r *Restore) Do(ctx context.Context, agree func(Plan) error) (report *Repor
 	if err := r.open(); err != nil {
 		return nil, err
 	}
+	if err := r.able(ctx); err != nil {
+		return nil, tell.Hint(err, "%s", r.untouched())
+	}
 	defer func() { err = errors.Join(err, r.places.wipe()) }()
 	steps := r.steps(&report)
 	var files *staged

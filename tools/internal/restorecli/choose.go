@@ -68,6 +68,12 @@ func (s *source) choose(ctx context.Context, sh *plugin.Shell, l *layer.Layer, d
 	}
 	chain := catalog.Chain(found, catalog.Link{Manifest: seen.Manifest, SHA256: seen.SHA256}, seen.Sequence)
 	set, err := s.pick(l, found, problems, good)
+	if err != nil && s.at == "" {
+		for _, p := range problems {
+			sh.Tell.Fail("", p)
+		}
+		return catalog.Set{}, fmt.Errorf("%s: %w", dir.Path(), err)
+	}
 	if err != nil {
 		return catalog.Set{}, err
 	}
@@ -87,7 +93,7 @@ func (s *source) pick(l *layer.Layer, found []catalog.Set, problems []catalog.Pr
 				return set, nil
 			}
 		}
-		return catalog.Set{}, tell.Hint(errors.New("there is no set that would do under a signature that is trusted"), "make restore lists what there is")
+		return catalog.Set{}, tell.Hint(errors.New("there is no set that would do under a signature that is trusted"), "make restore lists what there is; FROM= names a folder with a copy of the sets")
 	}
 	at, err := time.Parse(catalog.TimeLayout, s.at)
 	if err != nil {
