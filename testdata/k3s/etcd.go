@@ -91,8 +91,9 @@ func (c etcdConfig) embedded(args []string) (*embed.Config, error) {
 	}
 	cfg := embed.NewConfig()
 	flags := flag.NewFlagSet("etcd-arg", flag.ContinueOnError)
-	cfg.AddFlags(flags)    // sets some fields back to their defaults: ours come after it
-	cfg.LogLevel = "fatal" // below it, every stop logs the closing of its own listeners as errors
+	cfg.AddFlags(flags)           // sets some fields back to their defaults: ours come after it
+	cfg.LogLevel = "fatal"        // below it, every stop logs the closing of its own listeners as errors
+	cfg.EnableGRPCGateway = false // nobody speaks JSON to it, and it complains when it is closed early
 	// A single member has nobody to wait for: elect it in a fraction of a second.
 	cfg.TickMs, cfg.ElectionMs = 20, 200
 	for _, arg := range args {
