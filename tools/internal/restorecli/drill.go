@@ -187,7 +187,7 @@ func conclude(sh *plugin.Shell, dir string, set catalog.Set, newest bool, r dril
 		return err
 	}
 	if r.Failed > 0 {
-		return tell.Hint(fmt.Errorf("the drill of %s failed: %d checks; nothing is proven, and no stamp was written", set.Name(), r.Failed),
+		return tell.Hint(fmt.Errorf("the drill of %s failed: checks that failed: %d; nothing is proven, and no stamp was written", set.Name(), r.Failed),
 			"make restore lists the older sets, --at names one of them; make backup makes a new one")
 	}
 	sh.Tell.Say("", "drill of %s: proof %s, restored in %.1f s", set.Name(), r.Proof, r.Seconds)
