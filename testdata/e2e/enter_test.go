@@ -47,7 +47,7 @@ func scenario(t *testing.T, body func(t *testing.T, w *world)) {
 	err := cmd.Run()
 	// The child's own verdict lines would be taken for tests of this process.
 	for line := range strings.Lines(out.String()) {
-		if err != nil || strings.Contains(line, "_test.go:") {
+		if err != nil || strings.HasPrefix(line, "    ") {
 			t.Logf("| %s", strings.TrimRight(line, "\n"))
 		}
 	}

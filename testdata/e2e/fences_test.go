@@ -3,7 +3,12 @@
 package e2e
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,38 +43,95 @@ func fences(page string) []fence {
 	return all
 }
 
-// page runs the commands of a page in order, as typed, in one place. before
-// makes the world what a heading assumes, once, before its first block.
-func (w *world) page(name, text, dir string, before map[string]func(), after map[string]func()) {
+// page is a page to be typed into one shell from its top to its end.
+type page struct {
+	name, text string
+	dir        string            // where the person is
+	skip       []string          // headings that are not for this case
+	before     map[string]func() // makes the world what a heading assumes
+	after      map[string]func() // looks at what its commands did
+}
+
+func (w *world) typed(p page) {
 	w.t.Helper()
-	all := fences(text)
+	all := fences(p.text)
 	if len(all) == 0 {
-		w.t.Fatalf("%s has no commands: its headings or fences have changed", name)
+		w.t.Fatalf("%s has no commands: its headings or fences have changed", p.name)
 	}
-	called := map[string]bool{}
+	var headings []string
+	sh := w.shell(p.dir)
 	for i, f := range all {
-		if hook := before[f.heading]; hook != nil && !called[f.heading] {
+		first := !slices.Contains(headings, f.heading)
+		headings = append(headings, f.heading)
+		if slices.Contains(p.skip, f.heading) {
+			continue
+		}
+		if hook := p.before[f.heading]; hook != nil && first {
 			hook()
 		}
-		called[f.heading] = true
 		begin := time.Now()
-		cmd := exec.CommandContext(w.t.Context(), "sh", "-e", "-c", f.script)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			w.t.Fatalf("%s:%d, %s:\n%s\n%v\n%s", name, f.line, f.heading, f.script, err, out)
+		if out, ok := sh.enter(f.script); !ok {
+			w.t.Fatalf("%s:%d, %s:\n%s\nfailed:\n%s", p.name, f.line, f.heading, f.script, out)
 		}
-		w.t.Logf("%s:%d, %s: %.1f s", name, f.line, f.heading, time.Since(begin).Seconds())
-		if hook := after[f.heading]; hook != nil && (i+1 == len(all) || all[i+1].heading != f.heading) {
+		w.t.Logf("%s:%d, %s: %.1f s", p.name, f.line, f.heading, time.Since(begin).Seconds())
+		if hook := p.after[f.heading]; hook != nil && (i+1 == len(all) || all[i+1].heading != f.heading) {
 			hook()
 		}
 	}
-	for _, hooks := range []map[string]func(){before, after} {
-		for heading := range hooks {
-			if !called[heading] {
-				w.t.Errorf("%s has no commands under %q any more", name, heading)
-			}
+	named := slices.Concat(p.skip, slices.Collect(maps.Keys(p.before)), slices.Collect(maps.Keys(p.after)))
+	for _, heading := range named {
+		if !slices.Contains(headings, heading) {
+			w.t.Errorf("%s has no commands under %q any more", p.name, heading)
 		}
+	}
+}
+
+// shell is a person's shell: what one block leaves set, the next one finds.
+type shell struct {
+	in    io.Writer
+	lines *bufio.Reader
+	w     *world
+}
+
+const prompt = "@@ next block @@"
+
+func (w *world) shell(dir string) *shell {
+	w.t.Helper()
+	cmd := exec.CommandContext(w.t.Context(), "sh", "-e")
+	cmd.Dir = dir
+	in, err := cmd.StdinPipe()
+	w.ok(err)
+	out, err := cmd.StdoutPipe()
+	w.ok(err)
+	cmd.Stderr = cmd.Stdout
+	w.ok(cmd.Start())
+	w.t.Cleanup(func() {
+		in.Close()
+		// A shell whose last block failed has told so already.
+		_ = cmd.Wait()
+	})
+	return &shell{in, bufio.NewReader(out), w}
+}
+
+// enter runs a block and returns what it printed, and whether it succeeded:
+// the shell ends at the first command that fails. A command that reads its
+// input finds nothing there, and not the blocks to come.
+func (s *shell) enter(script string) (string, bool) {
+	s.w.t.Helper()
+	s.w.write("/mnt/block", script, 0o600)
+	if _, err := fmt.Fprintf(s.in, ". /mnt/block </dev/null; echo; echo '%s'\n", prompt); err != nil {
+		return err.Error(), false
+	}
+	var out strings.Builder
+	for {
+		line, err := s.lines.ReadString('\n')
+		if err != nil {
+			return out.String() + line, false
+		}
+		if strings.TrimSpace(line) == prompt {
+			return out.String(), true
+		}
+		out.WriteString(line)
 	}
 }
 

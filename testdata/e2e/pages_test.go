@@ -20,7 +20,7 @@ func TestClusterPage(t *testing.T) {
 		w.boot(etcdConfig)
 		w.fill()
 		before := w.inventory()
-		w.page("layers/cluster/README.md", w.read(layerDir+"/README.md"), tree, map[string]func(){
+		w.typed(page{name: "layers/cluster/README.md", text: w.read(layerDir + "/README.md"), dir: tree, before: map[string]func(){
 			"The bad day, same server": func() {
 				w.do(backup)
 				w.sh("systemctl stop k3s; rm -rf " + dataDir + "/server/db; rm -f /etc/rancher/k3s/config.yaml")
@@ -29,7 +29,7 @@ func TestClusterPage(t *testing.T) {
 				w.move()
 				w.install()
 			},
-		}, map[string]func(){
+		}, after: map[string]func(){
 			"The first day": func() {
 				if list := w.sh("ls -A " + backupDir); !strings.Contains(list, ".last-drill") {
 					t.Errorf("the first day ends without the proof of a drill:\n%s", list)
@@ -43,7 +43,7 @@ func TestClusterPage(t *testing.T) {
 					t.Error("no kubeconfig came")
 				}
 			},
-		})
+		}})
 	})
 }
 
@@ -57,7 +57,7 @@ func (w *world) back(before estate.Inventory, what string) {
 // noSchedule holds the page to its word that what is installed can be removed.
 func (w *world) noSchedule() {
 	w.t.Helper()
-	if left := w.sh("ls -A /etc/cron.d; ls -A /etc/systemd/system | grep railiance || true"); left != "" {
+	if left := w.sh("ls -A /etc/cron.d /etc/systemd/system | grep railiance || true"); left != "" {
 		w.t.Errorf("the schedule is not removed:\n%s", left)
 	}
 }
@@ -65,15 +65,15 @@ func (w *world) noSchedule() {
 // TestRestorePage is a person who has the backup folder and the age key, and
 // none of our programs: RESTORE.md on a machine with stock tools and k3s.
 func TestRestorePage(t *testing.T) {
-	scenario(t, func(t *testing.T, w *world) { byHand(w, etcdConfig) })
+	scenario(t, func(t *testing.T, w *world) { byHand(w, etcdConfig, "The datastore: SQLite") })
 }
 
 // TestRestorePageSQLite is the same for a set of SQLite.
 func TestRestorePageSQLite(t *testing.T) {
-	scenario(t, func(t *testing.T, w *world) { byHand(w, sqliteConfig) })
+	scenario(t, func(t *testing.T, w *world) { byHand(w, sqliteConfig, "The datastore: etcd") })
 }
 
-func byHand(w *world, config string) {
+func byHand(w *world, config, notThis string) {
 	w.boot(config)
 	w.fill()
 	before := w.inventory()
@@ -84,7 +84,8 @@ func byHand(w *world, config string) {
 	w.install()
 	w.sh("rm -rf " + tree)
 	w.write("/root/allowed_signers", signers, 0o644)
-	w.page("RESTORE.md", w.read("/media/copy/cluster/RESTORE.md"), "/media/copy/cluster", nil, nil)
+	w.ok(os.Setenv("RELEASE", "media/navidrome/v2"))
+	w.typed(page{name: "RESTORE.md", text: w.read("/media/copy/cluster/RESTORE.md"), dir: "/media/copy/cluster", skip: []string{notThis}})
 	w.back(before, "by hand")
 }
 

@@ -76,10 +76,10 @@ func (w *world) mounts(partsFrom, binFrom, treeFrom string) {
 	w.sh(fmt.Sprintf("mkdir -p %s/bin && cp %q/railiance-* %s/bin/", tree, binFrom, tree))
 	w.sh("cp -a /etc/. /mnt/etc/")
 	w.ok(unix.Mount("/mnt/etc", "/etc", "", unix.MS_BIND, ""))
-	for _, dir := range []string{"/opt", "/var/lib", "/root", "/media", "/tmp", "/usr/local/bin"} {
+	for _, dir := range []string{"/opt", "/var/lib", "/root", "/media", "/tmp", "/dev/shm", "/usr/local/bin"} {
 		w.tmpfs(dir)
 	}
-	w.ok(os.Chmod("/tmp", 0o777|os.ModeSticky))
+	w.sh("chmod 1777 /tmp /dev/shm")
 	for _, name := range []string{"k3s", "systemctl", "helm3", "helm4"} {
 		w.ok(os.Symlink(filepath.Join(parts, name), "/usr/local/bin/"+name))
 	}

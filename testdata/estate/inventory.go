@@ -19,6 +19,9 @@ type Inventory struct {
 // that are no objects at all but answers of the moment.
 var living = []string{"componentstatuses", "events", "events.events.k8s.io", "leases.coordination.k8s.io"}
 
+// itself is what the API server writes about itself whenever it starts or ends.
+var itself = []string{"v1 Endpoints default/kubernetes", "discovery.k8s.io/v1 EndpointSlice default/kubernetes"}
+
 // Inventory asks for everything that can be listed.
 func (s *Server) Inventory(ctx context.Context) (Inventory, error) {
 	inv := Inventory{Objects: map[string]string{}, Releases: map[string]string{}}
@@ -39,7 +42,9 @@ func (s *Server) Inventory(ctx context.Context) (Inventory, error) {
 		if err != nil {
 			return inv, err
 		}
-		inv.Objects[id] = text
+		if !slices.Contains(itself, id) {
+			inv.Objects[id] = text
+		}
 	}
 	return inv, s.releases(ctx, inv.Releases)
 }
