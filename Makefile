@@ -33,7 +33,7 @@ $(BIN)/%: $(SOURCES)
 	@$(GO_BUILD) -o $@ ./tools/cmd/$*
 
 test: ## everything that needs neither root nor a cluster; MUST_RUN=1 fails instead of skipping
-	@for module in $(MODULES); do (cd $$module && $(GO) test ./...) || exit 1; done
+	@for module in $(MODULES); do (cd $$module && $(GO) test $(TESTFLAGS) ./...) || exit 1; done
 
 e2e: ## as root: the disaster in every variant, on real etcd, API server and Helm
 	@sh testdata/e2e/run.sh
