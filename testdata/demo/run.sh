@@ -28,7 +28,7 @@ echo "   everything happens in $dir"
 
 mkdir -p "$dir/built"
 cd "$root"
-CGO_ENABLED=0 go build -o "$dir/built/" ./tools/cmd/... ./testdata/demo
+CGO_ENABLED=0 go build -buildvcs=false -o "$dir/built/" ./tools/cmd/... ./testdata/demo
 
 status=0
 "$dir/built/demo" -parts "$parts" -bin "$dir/built" -dir "$dir" || status=$?

@@ -19,7 +19,7 @@ sh "$root/testdata/real/build.sh" "$parts"
 work=$(mktemp -d "${TMPDIR:-/tmp}/railiance-e2e.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 cd "$root"
-CGO_ENABLED=0 go build -o "$work/bin/" ./tools/cmd/...
+CGO_ENABLED=0 go build -buildvcs=false -o "$work/bin/" ./tools/cmd/...
 # What an ordinary user runs must not lie below a folder that is root's alone.
 mkdir "$work/public"
 chmod 711 "$work"
@@ -28,7 +28,7 @@ for part in k3s systemctl helm3 helm4; do
 	ln "$parts/$part" "$work/public/" 2>/dev/null || cp "$parts/$part" "$work/public/"
 done
 cp "$work"/bin/* "$work/public/"
-CGO_ENABLED=0 go build -o "$work/public/" ./testdata/demo
+CGO_ENABLED=0 go build -buildvcs=false -o "$work/public/" ./testdata/demo
 go test -c -tags e2e -o "$work/e2e.test" ./testdata/e2e
 
 export E2E_PARTS="$parts" E2E_BIN="$work/bin" E2E_TREE="$root" E2E_PUBLIC="$work/public" MUST_RUN=1
