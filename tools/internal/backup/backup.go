@@ -68,11 +68,16 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	}
 	defer lock.Unlock()
 
-	sets, problems, err := catalog.Read(ctx, dir, r.trust)
+	sets, _, err := catalog.Read(ctx, dir, r.trust)
 	if err != nil {
 		return Result{}, err
 	}
 	failed := r.sweep(ctx, sets) != nil
+	// What is debris is gone now, and no problem any more.
+	sets, problems, err := catalog.Read(ctx, dir, r.trust)
+	if err != nil {
+		return Result{}, err
+	}
 	seen, lost := r.compare(sets, problems)
 	at := r.instant(ctx, sets)
 	if err := r.beginNote(at); err != nil {

@@ -47,6 +47,9 @@ func (r *Run) sweep(ctx context.Context, sets []catalog.Set) error {
 	var errs []error
 	swept, err := r.dir.Sweep()
 	errs = append(errs, err)
+	drafts, err := state.SweepSeen(r.Layer.Seen)
+	swept = append(swept, drafts...)
+	errs = append(errs, err)
 	for _, a := range r.Layer.Assets {
 		plaintext, err := a.Kind.Sweep(ctx)
 		swept = append(swept, plaintext...)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -94,6 +95,33 @@ func WriteSeen(path string, s Seen) error {
 	return nil
 }
 
+// SweepSeen removes the drafts of the memory at path that killed runs left, and
+// names them. It is called under the lock of the layer.
+func SweepSeen(path string) ([]string, error) {
+	files, err := os.ReadDir(filepath.Dir(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("memory of the newest set: %w", err)
+	}
+	var swept []string
+	for _, file := range files {
+		if !strings.HasPrefix(file.Name(), draftOf(path)) || !file.Type().IsRegular() {
+			continue
+		}
+		draft := filepath.Join(filepath.Dir(path), file.Name())
+		if err := os.Remove(draft); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return swept, fmt.Errorf("memory of the newest set: %w", err)
+		}
+		swept = append(swept, draft)
+	}
+	return swept, nil
+}
+
+// draftOf is how the names begin of what is to become the file at path.
+func draftOf(path string) string { return ".draft-" + filepath.Base(path) + "-" }
+
 const stateLimit = 1 << 20 // bytes
 
 func load(path string, v any) error {
@@ -127,7 +155,7 @@ func Replace(path string, v any) error {
 // ReplaceBytes makes the file at path hold b: all of it or what was there
 // before.
 func ReplaceBytes(path string, b []byte, mode fs.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".draft-*")
+	f, err := os.CreateTemp(filepath.Dir(path), draftOf(path)+"*")
 	if err != nil {
 		return err
 	}
