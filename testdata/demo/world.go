@@ -76,7 +76,7 @@ func (w *world) files(port int) map[string]string {
 	return map[string]string{
 		"etc/config.yaml": fmt.Sprintf("data-dir: %q\ncluster-init: true\nsecrets-encryption: true\nbind-address: 127.0.0.1\nnode-ip: 127.0.0.1\nhttps-listen-port: %d\n",
 			w.path("server"), port),
-		"units/k3s.service": fmt.Sprintf("[Unit]\nDescription=k3s of the demo\n[Service]\nExecStart=%s server\n", w.path("bin/k3s")),
+		"units/k3s.service": fmt.Sprintf("[Unit]\nDescription=k3s of the demo\n[Service]\nExecStart=\"%s\" server\n", w.path("bin/k3s")),
 		"repository/layers/cluster/layer.yaml": fmt.Sprintf(`format: 1
 layer: cluster
 timeout: 5m
