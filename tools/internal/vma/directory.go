@@ -24,9 +24,6 @@ func ExtractTo(r io.Reader, dir *os.Root) (archive Archive, err error) {
 		for _, f := range files {
 			err = errors.Join(err, f.Close())
 		}
-		if err != nil {
-			archive = Archive{}
-		}
 	}()
 	return Extract(r, func(head Archive) (map[string]Target, error) {
 		for _, config := range head.Configs {
