@@ -99,11 +99,20 @@ func (l Layer) setup(env *testscript.Env) error {
 	return nil
 }
 
-// condition knows [root], and [missing:root] and [missing:PROGRAM], behind which
-// a script skips itself. Where everything must run, what is missing is an error.
+// condition knows [root]; [system:PROGRAM], that it is installed here; and
+// [missing:root] and [missing:PROGRAM], behind which a script skips itself.
+// Where everything must run, what is missing is an error.
 func condition(name string) (bool, error) {
 	if name == "root" {
 		return os.Geteuid() == 0, nil
+	}
+	if program, ok := strings.CutPrefix(name, "system:"); ok {
+		for _, dir := range []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
+			if _, err := os.Stat(filepath.Join(dir, program)); err == nil {
+				return true, nil
+			}
+		}
+		return false, nil
 	}
 	what, ok := strings.CutPrefix(name, "missing:")
 	if !ok {
