@@ -90,6 +90,7 @@ func TestTorn(t *testing.T) {
 	}{
 		{"nothing", nil, "offset 0: the header is cut short after 0 bytes"},
 		{"in the fixed part", raw[:12000], "offset 0: the header is cut short after 12000 bytes"},
+		{"between its parts", raw[:12288], "offset 0: the header is cut short after 12288 of 12800 bytes"},
 		{"in the names", raw[:12300], "offset 0: the header is cut short after 12300 of 12800 bytes"},
 		{"header alone", raw[:at[0]], end(0) + "the archive ends behind its header"},
 		{"header alone, no disks", none[:headerSize(none)], "the archive ends behind its header"},
