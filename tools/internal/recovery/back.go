@@ -9,18 +9,18 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/railiance/railiance/tools/internal/asset"
+	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // Newest is the restore that Back would take back: the one under way, or else
 // the last one that ended here. Without one it is nil.
-func Newest(k asset.K3s) (*Journal, error) {
-	j, err := ReadJournal(k)
+func Newest(l *layer.Layer) (*Journal, error) {
+	j, err := ReadJournal(l.K3s)
 	if j != nil || err != nil {
 		return j, err
 	}
-	p, err := findPlaces(k)
+	p, err := findPlaces(l)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func Newest(k asset.K3s) (*Journal, error) {
 // Back puts back what was there before the restore of j began. What the
 // restore had made goes into the safety copy in its place.
 func (r *Restore) Back(ctx context.Context, j *Journal, agree func(Plan) error) error {
-	p, err := findPlaces(r.Layer.K3s)
+	p, err := findPlaces(r.Layer)
 	if err != nil {
 		return err
 	}

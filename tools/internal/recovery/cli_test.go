@@ -17,6 +17,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/guide"
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/mustrun"
+	"github.com/railiance/railiance/tools/internal/recovery"
 	"github.com/railiance/railiance/tools/internal/state"
 )
 
@@ -102,6 +103,47 @@ func TestForgedIsPassedBy(t *testing.T) {
 		t.Errorf("%d\n%s", code, out)
 	}
 	w.restored(asset.KindStateDB)
+}
+
+// A reset that ends well and has not restored what was saved is found before
+// k3s starts on it; a server that serves less, when it has.
+func TestLess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, asset.KindEtcd)
+	w.write("other-database", "this is none")
+	code, out := w.run("railiance-restore-s2", nil, "apply", "--yes")
+	if code != 1 || !strings.Contains(out, "error: datastore: ") || !strings.Contains(out, "apply --back") {
+		t.Errorf("%d\n%s", code, out)
+	}
+	if _, err := os.Stat(filepath.Join(w.root, "running")); err == nil {
+		t.Error("k3s was started on a datastore that is none")
+	}
+	if _, err := os.Stat(filepath.Join(w.data, "server/railiance-restore")); err == nil {
+		t.Error("plaintext is left after a failure")
+	}
+	ok(t, os.Remove(filepath.Join(w.root, "other-database")))
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
+		t.Errorf("it does not go on after a failure: %d\n%s", code, out)
+	}
+
+	w = newWorld(t, asset.KindEtcd)
+	w.write("lost", "registry/configmaps")
+	code, out = w.run("railiance-restore-s2", nil, "apply", "--yes")
+	if code != 1 || !strings.Contains(out, "serves less than was saved of 1 kinds") || !strings.Contains(out, "MISSING") {
+		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	saved := catalog.Contents{"keys": 9, "bootstrap": 1, "registry/secrets": 2, "registry/example.org/boats": 1}
+	if err := recovery.Missing(saved, catalog.Contents{"registry/secrets": 3, "registry/example.org/boats": 1, "registry/new": 1}); err != nil {
+		t.Errorf("more than was saved: %v", err)
+	}
+	for _, found := range []catalog.Contents{{"registry/secrets": 1, "registry/example.org/boats": 1}, {"registry/secrets": 2}, nil} {
+		if err := recovery.Missing(saved, found); err == nil {
+			t.Errorf("%v lacks something", found)
+		}
+	}
 }
 
 // What this machine is configured to be can be kept.

@@ -57,7 +57,10 @@ func served() map[string]string {
 // custom is the key of custom resources: a group, which has a dot, and a plural.
 var custom = regexp.MustCompile(`^registry/([a-z0-9-]+(?:\.[a-z0-9-]+)+)/([a-z0-9-]+)$`)
 
-const settle = time.Minute // until custom resources are served after a start
+const (
+	settle          = time.Minute // until custom resources are served after a start
+	releasesTimeout = 10 * time.Minute
+)
 
 // compare counts what the API server serves. The exact comparison was made on
 // the datastore before the start; here every kind must be there at least as
@@ -162,6 +165,9 @@ func (r *Restore) compareReleases(ctx context.Context, report *Report) error {
 	if err != nil {
 		return nil // a set without them says nothing of them
 	}
+	// A server that cannot decrypt its Secrets was seen never to answer.
+	ctx, cancel := context.WithTimeoutCause(ctx, releasesTimeout, fmt.Errorf("it took longer than %s", releasesTimeout))
+	defer cancel()
 	dump, err := asset.HelmValues{Name: saved.Asset, K3s: r.Layer.K3s}.Take(ctx, r.Now())
 	if err != nil {
 		return err

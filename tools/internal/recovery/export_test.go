@@ -1,10 +1,15 @@
 package recovery
 
+import "github.com/railiance/railiance/tools/internal/catalog"
+
 // OnNote has f called after every entry in the journal.
 func (r *Restore) OnNote(f func(step string)) { r.noted = f }
 
 // Served gives the fake API server its paths.
 func Served() map[string]string { return served() }
+
+// Missing is missing.
+func Missing(saved, found catalog.Contents) error { return missing(saved, found) }
 
 // Settings is settings.
 func Settings(here, set []byte) ([]string, error) { return settings(here, set) }

@@ -78,7 +78,7 @@ func restoreToDeath() int {
 	})
 	if os.Getenv("BACK") != "" {
 		var j *recovery.Journal
-		if j, err = recovery.Newest(l.K3s); err == nil {
+		if j, err = recovery.Newest(l); err == nil {
 			err = r.Back(context.Background(), j, func(recovery.Plan) error { return nil })
 		}
 	} else {
@@ -155,8 +155,12 @@ func fakeReset(world string, args []string) int {
 		return complain("%v", err)
 	}
 	time.Sleep(20 * time.Millisecond)
+	b = b[:len(b)-32]
+	if other, err := os.ReadFile(filepath.Join(world, "other-database")); err == nil {
+		b = other
+	}
 	err = errors.Join(
-		os.WriteFile(filepath.Join(db, "etcd", "member", "snap", "db"), b[:len(b)-32], 0o600),
+		os.WriteFile(filepath.Join(db, "etcd", "member", "snap", "db"), b, 0o600),
 		os.WriteFile(filepath.Join(db, "reset-flag"), nil, 0o600))
 	if err != nil {
 		return complain("%v", err)
@@ -190,6 +194,9 @@ func fakeAPI(world, path string) int {
 		key = "registry/" + part[2] + "/" + part[4]
 	}
 	n := counts(os.Getenv("DATA"))["/"+key+"/"]
+	if lost, err := os.ReadFile(filepath.Join(world, "lost")); err == nil && key == string(lost) {
+		n--
+	}
 	if n == 0 {
 		fmt.Print(`{"metadata":{},"items":[]}`)
 		return 0

@@ -13,14 +13,16 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/asset"
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // places are the folders that a restore works in.
 type places struct {
 	k3s    asset.K3s
-	server string // <data-dir>/server
-	db     string // <data-dir>/server/db
+	puts   []string // files that a restore writes, by way of drafts
+	server string   // <data-dir>/server
+	db     string   // <data-dir>/server/db
 	// root is where plaintext and the safety copy go: on the file system of
 	// the datastore, so that it is renamed and not copied.
 	root string
@@ -32,9 +34,16 @@ const (
 	journalName  = "railiance-restore.json"
 )
 
-func findPlaces(k asset.K3s) (places, error) {
+func findPlaces(l *layer.Layer) (places, error) {
+	k := l.K3s
 	p := places{k3s: k, server: filepath.Join(k.DataDir, "server")}
 	p.db, p.root = filepath.Join(p.server, "db"), p.server
+	p.puts = append([]string{p.journal(), k.Token(), p.agentToken(), k.Config, k.Registries}, k.Units...)
+	for _, a := range l.Assets {
+		if kubeconfig, ok := a.Kind.(asset.Kubeconfig); ok {
+			p.puts = append(p.puts, kubeconfig.Paths...)
+		}
+	}
 	server, err := device(p.server)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil // a machine on which k3s has never run
@@ -84,26 +93,33 @@ func (p places) freeBefore(now time.Time) string {
 	}
 }
 
-// drafts are files whose writer was killed before it could name them.
-var drafts = regexp.MustCompile(`^\.draft-[0-9]+$`)
-
-// wipe removes the plaintext, whatever came of the restore, and what killed
-// runs left of it.
+// wipe removes the plaintext, whatever came of the restore, and the drafts
+// whose writers were killed before they could name them.
 func (p places) wipe() error {
 	if err := os.RemoveAll(p.work()); err != nil {
 		return tell.Hint(fmt.Errorf("remove the decrypted set: %w", err), "it is plaintext: remove %s by hand", p.work())
 	}
-	for _, dir := range []string{p.server, filepath.Dir(p.k3s.Config), p.k3s.Config + ".d"} {
-		entries, err := os.ReadDir(dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, path := range p.puts {
+		if err := sweepDrafts(filepath.Dir(path), regexp.QuoteMeta(filepath.Base(path))); err != nil {
 			return err
 		}
-		for _, e := range entries {
-			if e.Type().IsRegular() && drafts.MatchString(e.Name()) {
-				if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-					return err
-				}
-			}
+	}
+	return sweepDrafts(p.k3s.Config+".d", ".+")
+}
+
+// sweepDrafts removes the drafts of the files in dir whose names match.
+func sweepDrafts(dir, names string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	draft := regexp.MustCompile(`^\.draft-(` + names + `-)?[0-9]+$`)
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !draft.MatchString(e.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	return nil
@@ -111,8 +127,8 @@ func (p places) wipe() error {
 
 // Sweep removes the plaintext that a killed restore left. The caller holds the
 // lock.
-func Sweep(k asset.K3s) error {
-	p, err := findPlaces(k)
+func Sweep(l *layer.Layer) error {
+	p, err := findPlaces(l)
 	if err != nil {
 		return err
 	}
@@ -120,8 +136,8 @@ func Sweep(k asset.K3s) error {
 }
 
 // Leftover is where a restore that was killed has left plaintext, or empty.
-func Leftover(k asset.K3s) string {
-	if p, err := findPlaces(k); err == nil && exists(p.work()) {
+func Leftover(l *layer.Layer) string {
+	if p, err := findPlaces(l); err == nil && exists(p.work()) {
 		return p.work()
 	}
 	return ""

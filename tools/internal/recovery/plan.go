@@ -3,16 +3,11 @@ package recovery
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 
 	"github.com/railiance/railiance/tools/internal/asset"
-	"github.com/railiance/railiance/tools/internal/catalog"
-	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -58,7 +53,7 @@ func (r *Restore) plan(ctx context.Context, s *staged, steps []step) (Plan, erro
 		return p, tell.Hint(fmt.Errorf("its configuration has 'server:': this server joined another, and k3s resets no cluster then"),
 			"restore on the server that the others joined; or take that line out of %s and keep it: --keep-config", r.Layer.K3s.Config)
 	}
-	return p, r.warn(ctx, &p)
+	return p, r.warn(ctx, &p, s)
 }
 
 func (r *Restore) compareServer(p *Plan, s *staged) error {
@@ -146,57 +141,4 @@ func (r *Restore) compareFile(f configFile, s *staged) (Difference, error) {
 		d.Lines = []string{"~ comments or order alone"}
 	}
 	return d, nil
-}
-
-// able says early what a restore would lack later.
-func (r *Restore) able(ctx context.Context) error {
-	datastore, err := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
-	if err != nil {
-		return err
-	}
-	_, err = r.Layer.K3s.Version(ctx)
-	if errors.Is(err, host.ErrNotInstalled) {
-		return tell.Hint(err, "install the k3s that made the set (%s) without starting it: INSTALL_K3S_SKIP_START=true INSTALL_K3S_VERSION=… with k3s's installer",
-			host.Printable(datastore.Source["k3s"]))
-	}
-	if err != nil {
-		return err
-	}
-	_, err = r.active(ctx)
-	return err
-}
-
-var minor = regexp.MustCompile(`\bv[0-9]+\.[0-9]+\b`)
-
-func (r *Restore) warn(ctx context.Context, p *Plan) error {
-	version, err := r.Layer.K3s.Version(ctx)
-	if err != nil {
-		return err
-	}
-	datastore, _ := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
-	of := datastore.Source["k3s"]
-	if minor.FindString(of) != minor.FindString(version) {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("the set is of %q, and here is %q: restore with the same minor version, and upgrade after that", host.Printable(of), version))
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		return err
-	}
-	if name != r.Set.Host {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("the set is of the machine %q, and this is %q: look at addresses and names in the configuration above; the old node stays listed until you delete it", host.Printable(r.Set.Host), name))
-	}
-	if servers := datastore.Contents["registry/minions"]; servers > 1 {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("the set knows %d nodes: stop k3s on every other server first; the guide says how they come back", servers))
-	}
-	for _, f := range r.Set.Findings {
-		p.Warnings = append(p.Warnings, host.Printable("the backup said: "+f.What+" ("+f.Why+")"))
-	}
-	return nil
-}
-
-// Restorable says whether the set holds everything that a whole restore needs.
-func Restorable(s catalog.Set) bool {
-	_, err := oneOf(s, asset.KindEtcd, asset.KindStateDB)
-	_, err2 := oneOf(s, asset.KindServer)
-	return err == nil && err2 == nil
 }

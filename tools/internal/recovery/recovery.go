@@ -136,7 +136,7 @@ func (r *Restore) steps(report **Report) []step {
 
 // open finds where things are and whether a restore is under way.
 func (r *Restore) open() error {
-	p, err := findPlaces(r.Layer.K3s)
+	p, err := findPlaces(r.Layer)
 	if err != nil {
 		return err
 	}
@@ -161,27 +161,6 @@ func (r *Restore) open() error {
 		Before: r.places.freeBefore(r.Now()), KeepConfig: r.KeepConfig,
 	}
 	return nil
-}
-
-// kind is the kind of the set's datastore.
-func (r *Restore) kind() string {
-	a, err := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
-	if err != nil {
-		return ""
-	}
-	return a.Kind
-}
-
-// oneOf is the artifact of one of the kinds.
-func oneOf(s catalog.Set, kinds ...string) (catalog.Artifact, error) {
-	for _, a := range s.Artifacts {
-		for _, kind := range kinds {
-			if a.Kind == kind && s.Holds(a.Asset) {
-				return a, nil
-			}
-		}
-	}
-	return catalog.Artifact{}, tell.Hint(fmt.Errorf("%s holds no whole %s", s.Name(), kinds[0]), "another set may: AT= names it")
 }
 
 func (r *Restore) untouched() string {

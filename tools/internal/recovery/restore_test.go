@@ -24,7 +24,7 @@ func (w *world) restored(kind string) {
 		"k3s data/server/tls/server-ca.crt":   "of the set", // the recorded datastores hold no bootstrap data
 		"k3s data/server/manifests/mine.yaml": "of the set",
 		"etc/config.yaml":                     setConfig,
-		"etc/k3s.service":                     "[Service]\nExecStart=/usr/local/bin/k3s server\n",
+		"etc/k3s.service":                     "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n    --node-ip \\\n    the-token-of-nobody\n",
 		"k3s data/server/db/snapshots/kept":   "x",
 	} {
 		if got := w.read(path); got != want {
@@ -91,6 +91,9 @@ func TestRestoreAndBack(t *testing.T) {
 			if !strings.Contains(out, want) {
 				t.Errorf("it does not say %q:\n%s", want, out)
 			}
+		}
+		if told := strings.Contains(out, "the unit passes --node-ip,"); told != (kind == asset.KindEtcd) {
+			t.Errorf("of the unit's flags:\n%s", out)
 		}
 		if code, out = w.run("railiance-restore-s2", nil, "apply", "--back", "--yes"); code != 0 {
 			t.Fatalf("back: %d\n%s", code, out)

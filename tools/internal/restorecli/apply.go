@@ -138,17 +138,17 @@ func (a *applied) whole(ctx context.Context, sh *plugin.Shell, l *layer.Layer) (
 	if err != nil {
 		return err
 	}
-	return told(sh, r.Set, report)
+	return told(sh, l, r.From.Path(), r.Set, report)
 }
 
 func (a *applied) goBack(ctx context.Context, sh *plugin.Shell, r *recovery.Restore, agree func(recovery.Plan) error) error {
-	last, err := recovery.Newest(r.Layer.K3s)
+	last, err := recovery.Newest(r.Layer)
 	if err != nil {
 		return err
 	}
 	if last == nil {
 		// One that was killed before its first change has changed nothing.
-		return errors.Join(errors.New("no restore was made here: there is nothing to go back to"), recovery.Sweep(r.Layer.K3s))
+		return errors.Join(errors.New("no restore was made here: there is nothing to go back to"), recovery.Sweep(r.Layer))
 	}
 	if err := r.Back(ctx, last, agree); err != nil {
 		return err

@@ -134,7 +134,7 @@ func listSets(ctx context.Context, sh *plugin.Shell, l *layer.Layer, dir *store.
 	case under != nil:
 		sh.Tell.Warn("", "a restore of %s is under way: %s; apply goes on with it, apply --back takes it back", under.Manifest, under.Stands())
 	}
-	if left := recovery.Leftover(l.K3s); left != "" {
+	if left := recovery.Leftover(l); left != "" {
 		sh.Tell.Warn("", "%s holds what a restore decrypted that runs now or was killed: apply goes on with it, apply --back removes it", left)
 	}
 	if len(found)+len(problems) == 0 {

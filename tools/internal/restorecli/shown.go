@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/recovery"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -36,7 +37,7 @@ func showPlan(w io.Writer, p recovery.Plan) {
 
 // told prints what a finished restore serves, and fails where it lacks
 // something.
-func told(sh *plugin.Shell, set catalog.Set, report *recovery.Report) error {
+func told(sh *plugin.Shell, l *layer.Layer, from string, set catalog.Set, report *recovery.Report) error {
 	err := sh.Print(report, func(w io.Writer) {
 		fmt.Fprintf(w, "%-52s %8s %8s\n", "", "saved", "served")
 		for _, c := range report.Counts {
@@ -47,6 +48,9 @@ func told(sh *plugin.Shell, set catalog.Set, report *recovery.Report) error {
 			fmt.Fprintf(w, "%-52s %8d %8d%s\n", c.What, c.Saved, c.Found, verdict)
 		}
 		fmt.Fprintf(w, "restored from %s; what was there before is in %s: remove it when all is well\n", set.Name(), report.Before)
+		if from != l.Backups {
+			fmt.Fprintf(w, "copy the sets from %s to %s, so that the next backup goes on with their chain; on a new machine,\nmake trust pins the key that it signs with\n", from, l.Backups)
+		}
 	})
 	if err == nil && report.Missing > 0 {
 		err = tell.Hint(fmt.Errorf("the server runs, but serves less than was saved of %d kinds", report.Missing), "apply --back puts back what was there before")
