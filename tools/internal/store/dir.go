@@ -58,7 +58,7 @@ func (d *Dir) Put(ctx context.Context, name string, write func(io.Writer) error)
 	defer func() {
 		err = errors.Join(err, draft.Close(), remove(draft.Name()))
 	}()
-	if err := write(&untilDone{ctx, draft}); err != nil {
+	if err := write(&untilDone{ctx, &earlyWriter{f: draft}}); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
