@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	besideBuffer  = 128 << 10 // two age chunks
+	besideBuffer  = 256 << 10 // four age chunks; below that, hand-overs show
 	besideBuffers = 4
 )
 

@@ -73,12 +73,15 @@ type Sum struct {
 }
 
 // Measured fills sum with what s wrote. Sum is untouched when s fails.
+//
+// Hashing and w are a stage of their own, beside what s does, and w is written
+// to in large steps.
 func (s Stream) Measured(sum *Sum) Stream {
 	return func(w io.Writer) error {
 		hash := sha256.New()
-		hashing := Beside(hash)
 		size := &counter{}
-		if err := errors.Join(s(io.MultiWriter(w, hashing, size)), hashing.Close()); err != nil {
+		stage := Beside(io.MultiWriter(w, hash, size))
+		if err := errors.Join(s(stage), stage.Close()); err != nil {
 			return err
 		}
 		*sum = Sum{Size: size.n, SHA256: hex.EncodeToString(hash.Sum(nil))}
