@@ -26,31 +26,46 @@ import (
 // Only the program itself is watched and killed. What it started goes on by
 // itself, as it would on a server.
 func Kill(cmd *exec.Cmd, n int, every bool, below ...string) (at string, err error) {
+	w := &watch{left: n, every: every, below: below}
+	err = w.run(cmd)
+	return w.at, err
+}
+
+// Changes runs a program to its end and returns what it changed below one of
+// the folders, in order: "fsync PATH", "link PATH"; of a link or a rename it is
+// the new name.
+func Changes(cmd *exec.Cmd, below ...string) ([]string, error) {
+	w := &watch{left: -1, below: below}
+	err := w.run(cmd)
+	return w.all, err
+}
+
+func (w *watch) run(cmd *exec.Cmd) error {
 	// The kernel takes orders for a traced program from one thread alone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return err
 	}
-	w := &watch{pid: cmd.Process.Pid, left: n, every: every, below: below}
+	w.pid = cmd.Process.Pid
 	if err := w.follow(); err != nil {
 		_ = cmd.Process.Kill()
-		return "", fmt.Errorf("watching %s: %w", cmd.Path, err)
+		return fmt.Errorf("watching %s: %w", cmd.Path, err)
 	}
 	if w.at == "" && w.status != 0 {
-		return "", fmt.Errorf("%s: exit status %d", cmd.Path, w.status)
+		return fmt.Errorf("%s: exit status %d", cmd.Path, w.status)
 	}
-	return w.at, nil
+	return nil
 }
 
 type watch struct {
 	pid    int
-	left   int // changes until the kill
+	left   int // changes until the kill; below zero: none
 	every  bool
 	below  []string
-	last   string // what it did, and
-	again  int    // how often at once
+	all    []string // what it did
+	again  int      // how often it did the last of it at once
 	at     string
 	status int
 }
@@ -132,9 +147,10 @@ func (w *watch) syscall(tid int) error {
 			continue
 		}
 		did := name + " " + path
-		if did != w.last {
-			w.last, w.again = did, 0
+		if len(w.all) == 0 || w.all[len(w.all)-1] != did {
+			w.again = 0
 		}
+		w.all = append(w.all, did)
 		if w.again++; w.again > 2 && !w.every {
 			break
 		}
