@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,15 @@ import (
 type inside struct {
 	pid        string
 	namespaces map[string]string
+}
+
+func (i inside) number(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(i.pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // booting starts a drill and waits until k3s runs in it.
@@ -43,7 +53,7 @@ func (w *world) booting(t *testing.T, args ...string) (*exec.Cmd, inside) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		for _, file := range processes(t) {
 			line, err := os.ReadFile(filepath.Join(file, "cmdline"))
-			if err == nil && strings.Contains(string(line), "k3s\x00server\x00--config\x00/run/scratch/") && strings.HasPrefix(parentOf(file), w.dir) {
+			if err == nil && strings.Contains(string(line), "k3s\x00server\x00--config\x00/run/scratch/") && strings.HasPrefix(exe(parent(file)), w.dir) {
 				return cmd, inside{filepath.Base(file), namespaces(t, file)}
 			}
 		}
@@ -61,19 +71,22 @@ func processes(t *testing.T) []string {
 	return found
 }
 
-// parentOf is the executable of a process's parent.
-func parentOf(file string) string {
+// parent is the folder in /proc of a process's parent.
+func parent(file string) string {
 	stat, err := os.ReadFile(filepath.Join(file, "stat"))
 	if err != nil {
 		return ""
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	exe, err := os.Readlink(filepath.Join("/proc", fields[1], "exe"))
+	return filepath.Join("/proc", strings.Fields(rest)[1])
+}
+
+func exe(file string) string {
+	path, err := os.Readlink(filepath.Join(file, "exe"))
 	if err != nil {
 		return ""
 	}
-	return exe
+	return path
 }
 
 func namespaces(t *testing.T, file string) map[string]string {
@@ -127,6 +140,10 @@ func (w *world) ends(t *testing.T) {
 			mounts := read(t, "/proc/self/mountinfo")
 			cmd, in := w.booting(t, tt.args...)
 			w.isolated(t, in)
+			// An end must not hang on the good will of what runs inside.
+			if err := syscall.Kill(in.number(t), syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
 			if err := cmd.Process.Signal(tt.signal); err != nil {
 				t.Fatal(err)
 			}
@@ -196,8 +213,12 @@ func (w *world) isolated(t *testing.T, in inside) {
 			t.Errorf("it can write: %s", line)
 		}
 	}
-	environ := read(t, filepath.Join("/proc", in.pid, "environ"))
-	if strings.Contains(environ, "BACKUP_ROOT") || strings.Contains(environ, w.path("home")) {
-		t.Errorf("it has our environment: %q", environ)
+	// The process that started it is there too, to be read by it.
+	of := filepath.Join("/proc", in.pid)
+	for _, file := range []string{of, parent(of)} {
+		environ := read(t, filepath.Join(file, "environ"))
+		if strings.Contains(environ, "BACKUP_ROOT") || strings.Contains(environ, w.path("home")) {
+			t.Errorf("our environment is in the sandbox: %q", environ)
+		}
 	}
 }
