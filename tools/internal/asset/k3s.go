@@ -120,7 +120,7 @@ func (k K3s) endpoint() (value, where string, err error) {
 		var config struct {
 			Endpoint string `yaml:"datastore-endpoint"`
 		}
-		if err := yaml.Unmarshal(b, &config); err != nil {
+		if err := decode(b, &config); err != nil {
 			return "", "", fmt.Errorf("%s: %w", file, err)
 		}
 		if config.Endpoint != "" {
@@ -140,6 +140,17 @@ func (k K3s) endpoint() (value, where string, err error) {
 		}
 	}
 	return value, where, nil
+}
+
+// decode decodes YAML that is not ours.
+func decode(b []byte, v any) (err error) {
+	// The decoder panics on some merge keys.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("not YAML that can be decoded: %v", p)
+		}
+	}()
+	return yaml.Unmarshal(b, v)
 }
 
 // unitEndpoint finds an endpoint in a unit file or an environment file.

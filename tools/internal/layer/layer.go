@@ -197,7 +197,13 @@ func parse(b []byte, places Places) (*Layer, error) {
 }
 
 // strict decodes YAML and refuses fields that nobody reads.
-func strict(b []byte, v any) error {
+func strict(b []byte, v any) (err error) {
+	// The decoder panics on some merge keys.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("not YAML that can be decoded: %v", p)
+		}
+	}()
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(v); err != nil {
