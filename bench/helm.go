@@ -53,11 +53,12 @@ func helm(ctx context.Context, t *table, programs, parts, dir string, quick bool
 			return err
 		}
 		made = step.releases
-		results, err := contest(ctx, step.rounds, w.ours(1), w.shell("helm list; get values of each; tar | gzip | age", theLoop, 1))
+		results, err := contest(ctx, step.rounds, w.ours(1), w.shell("helm list, get values …; tar | gzip | age", theLoop, 1))
 		if err != nil {
 			return err
 		}
 		t.compare(fmt.Sprintf("%d Helm releases", made), results)
+		t.expect(results[0].tree.first < mostMemory, "%s of memory, without k3s kubectl", mib(results[0].tree.first))
 		if made == 100 {
 			faster := ratio(results[1].wall, results[0].wall)
 			t.expect(faster >= leastFaster, "%.0f times as fast as the loop, at least %d", faster, leastFaster)

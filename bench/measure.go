@@ -31,19 +31,24 @@ type result struct {
 	name string
 	cost
 	rounds int
-	tree   int64 // bytes: all processes together at their peak, sampled in a run of its own
+	tree   tree // sampled in a run of its own
 }
 
 // contest runs the commands in turn, in changing order, and once more each for
-// its memory.
+// its memory: sampling takes time from what it watches. A single round is
+// sampled itself, for it was too long for two.
 func contest(ctx context.Context, rounds int, commands ...command) ([]result, error) {
-	costs := make([][]cost, len(commands))
+	costs, trees := make([][]cost, len(commands)), make([]tree, len(commands))
 	for round := range rounds {
 		for i := range commands {
 			if round%2 == 1 {
 				i = len(commands) - 1 - i
 			}
-			c, err := run(ctx, commands[i], nil)
+			var watch *tree
+			if rounds == 1 {
+				watch = &trees[i]
+			}
+			c, err := run(ctx, commands[i], watch)
 			if err != nil {
 				return nil, err
 			}
@@ -52,12 +57,12 @@ func contest(ctx context.Context, rounds int, commands ...command) ([]result, er
 	}
 	var results []result
 	for i, c := range commands {
-		// Sampling takes time from what it watches, so it has its own run.
-		var watch tree
-		if _, err := run(ctx, c, &watch); err != nil {
-			return nil, err
+		if rounds > 1 {
+			if _, err := run(ctx, c, &trees[i]); err != nil {
+				return nil, err
+			}
 		}
-		results = append(results, result{name: c.name, cost: median(costs[i]), rounds: rounds, tree: watch.peak})
+		results = append(results, result{name: c.name, cost: median(costs[i]), rounds: rounds, tree: trees[i]})
 	}
 	return results, nil
 }

@@ -18,9 +18,9 @@ func (t *table) compare(title string, results []result) {
 	fmt.Fprintf(t.w, "\n%-44s %10s %10s %9s %9s %6s   %s\n", title, "wall", "CPU", "all", "largest", "rounds", "ours to it: wall   CPU   all")
 	ours := results[0]
 	for i, r := range results {
-		fmt.Fprintf(t.w, "  %-42s %10s %10s %9s %9s %6d", r.name, seconds(r.wall), seconds(r.cpu), mib(r.tree), mib(r.largest), r.rounds)
+		fmt.Fprintf(t.w, "  %-42s %10s %10s %9s %9s %6d", r.name, seconds(r.wall), seconds(r.cpu), mib(r.tree.all), mib(r.largest), r.rounds)
 		if i > 0 {
-			fmt.Fprintf(t.w, "   %16.2f %5.2f %5.2f", ratio(ours.wall, r.wall), ratio(ours.cpu, r.cpu), ratio(ours.tree, r.tree))
+			fmt.Fprintf(t.w, "   %16.2f %5.2f %5.2f", ratio(ours.wall, r.wall), ratio(ours.cpu, r.cpu), ratio(ours.tree.all, r.tree.all))
 		}
 		fmt.Fprintln(t.w)
 	}
