@@ -64,6 +64,11 @@ type Shell struct {
 // Main runs the program and returns its exit status.
 func Main(program string, verbs func(*Shell) *cobra.Command) int {
 	syscall.Umask(0o077)
+	// These run beside etcd and the API server, which have better use for the
+	// memory. The largest snapshot costs a few more collections.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	sh := &Shell{
 		Program: program, Stdin: os.Stdin, Stdout: os.Stdout, Now: time.Now,
 		Tell: &tell.Teller{
