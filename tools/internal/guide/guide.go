@@ -8,13 +8,10 @@ package guide
 
 import (
 	"bytes"
-	"embed"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"text/template"
 
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/state"
@@ -23,16 +20,11 @@ import (
 // RestorePage is the name of the page in a layer's backup folder.
 const RestorePage = "RESTORE.md"
 
-//go:embed commands.sh restore.md machine.txt
-var texts embed.FS
-
-// Facts are what the commands depend on.
+// Facts are what the guide depends on.
 type Facts struct {
 	*layer.Layer
-	Backups string // folder of the sets: the layer's own, or another
-	Key     string // file of the private key, as a shell reads it
-	// What follows is known of one set, and empty for the page.
-	Set      string // its time; empty: the shell looks for the newest
+	Backups  string // folder of the sets: the layer's own, or another
+	Set      string // the time of a set; empty: the shell looks for the newest
 	AtFlag   bool   // it is not the one that is taken unless another is named
 	FromFlag bool   // Backups is not the layer's own folder
 	SQLite   bool
@@ -41,20 +33,26 @@ type Facts struct {
 	Program  string
 }
 
-const usualKey = "$HOME/.config/sops/age/keys.txt"
+const (
+	usualKey  = "$HOME/.config/sops/age/keys.txt"
+	newestSet = `$(ls "$BACKUPS" | sed -n 's/^manifest-\(.*\)\.json\.sig$/\1/p' | sort | tail -n 1)`
+)
 
 // WriteRestorePage makes the page in the backup folder say what this version
 // knows of restoring. A page that says it already is left alone.
 func WriteRestorePage(dir string, l *layer.Layer) error {
-	var page bytes.Buffer
-	if err := render(&page, "restore.md", Facts{Layer: l, Backups: l.Backups, Key: usualKey}); err != nil {
+	values := settings(l)
+	// The page goes with every copy of the folder: it looks around itself.
+	values["backups"], values["signers"], values["newest-set"] = "$PWD", "$HOME/allowed_signers", newestSet
+	page, err := fill("restore.md", "", values)
+	if err != nil {
 		return fmt.Errorf("%s: %w", RestorePage, err)
 	}
 	path := filepath.Join(dir, RestorePage)
-	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, page.Bytes()) {
+	if there, err := os.ReadFile(path); err == nil && bytes.Equal(there, page) {
 		return nil
 	}
-	if err := state.ReplaceBytes(path, page.Bytes(), 0o600); err != nil {
+	if err := state.ReplaceBytes(path, page, 0o600); err != nil {
 		return fmt.Errorf("%s: %w", RestorePage, err)
 	}
 	return nil
@@ -62,35 +60,53 @@ func WriteRestorePage(dir string, l *layer.Layer) error {
 
 // Machine writes the guide for this machine and one set.
 func Machine(w io.Writer, f Facts) error {
-	f.Key = usualKey
-	return render(w, "machine.txt", f)
+	values := settings(f.Layer)
+	values["backups"], values["signers"] = inQuotes(f.Backups), inQuotes(f.Signers)
+	values["newest-set"] = newestSet
+	values["dir"], values["program"] = inQuotes(f.Dir), f.Program
+	values["which"], values["at"], values["from"] = "", "", ""
+	if f.Set != "" {
+		values["which"], values["newest-set"] = "the set of "+f.Set+" ", f.Set
+	}
+	if f.AtFlag {
+		values["at"] = " AT=" + f.Set
+	}
+	if f.FromFlag {
+		values["from"] = ` FROM="` + inQuotes(f.Backups) + `"`
+	}
+	values["k3s"] = "the k3s that made it"
+	if f.Version != "" {
+		values["k3s"] = f.Version
+	}
+	datastore := "etcd"
+	if f.SQLite {
+		datastore = "sqlite"
+	}
+	pages := []string{"machine.txt", "elsewhere.txt"}
+	if f.Others {
+		pages = []string{"machine.txt", "others.txt", "elsewhere.txt"}
+	}
+	for _, name := range pages {
+		page, err := fill(name, datastore, values)
+		if err != nil {
+			return fmt.Errorf("guide: %w", err)
+		}
+		if _, err := w.Write(page); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func render(w io.Writer, page string, f Facts) error {
-	t := template.New(page)
-	// indent is a block of commands, set off from the text around it.
-	indent := func(name string, data any) (string, error) {
-		var b strings.Builder
-		if err := t.ExecuteTemplate(&b, name, data); err != nil {
-			return "", err
-		}
-		return "    " + strings.ReplaceAll(b.String(), "\n", "\n    "), nil
+// settings are the values that layer.yaml gives.
+func settings(l *layer.Layer) map[string]string {
+	return map[string]string{
+		"layer":            l.Name,
+		"key":              usualKey,
+		"data-dir":         inQuotes(l.K3s.DataDir),
+		"config":           inQuotes(l.K3s.Config),
+		"registries":       inQuotes(l.K3s.Registries),
+		"admin-kubeconfig": inQuotes(l.K3s.Kubeconfig),
+		"service":          inQuotes(l.K3s.Service),
 	}
-	t.Funcs(template.FuncMap{"q": quote, "indent": indent})
-	if _, err := t.ParseFS(texts, "commands.sh", page); err != nil {
-		return err
-	}
-	return t.ExecuteTemplate(w, page, f)
-}
-
-// quote makes s one word of a shell, also within ${x:-…}.
-func quote(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+:@%,", r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
