@@ -59,6 +59,17 @@ func TestRefused(t *testing.T) {
 	w.refused(1, nil, "no restore was made here", "--yes", "--back")
 	w.refused(1, []string{"PATH=" + t.TempDir()}, "k3s: not installed", "--yes")
 
+	w.write("stubborn", "")
+	code, out := w.run("railiance-restore-s2", nil, "apply", "--yes")
+	if code != 1 || !strings.Contains(out, "still answers after systemctl stop") || w.read("k3s data/server/db/state.db") != "sqlite of today" {
+		t.Errorf("a server that nobody stopped: %d\n%s", code, out)
+	}
+	ok(t, os.Remove(filepath.Join(w.root, "stubborn")))
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--back", "--yes"); code != 0 {
+		t.Errorf("%d\n%s", code, out)
+	}
+	w.write("running", "")
+
 	lock, err := state.Acquire(w.sets)
 	ok(t, err)
 	w.refused(3, nil, "another run holds the lock", "--yes")
@@ -110,18 +121,18 @@ func TestForgedIsPassedBy(t *testing.T) {
 func TestLess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, asset.KindEtcd)
-	w.write("other-database", "this is none")
+	w.write("lossy", "")
 	code, out := w.run("railiance-restore-s2", nil, "apply", "--yes")
-	if code != 1 || !strings.Contains(out, "error: datastore: ") || !strings.Contains(out, "apply --back") {
+	if code != 1 || !strings.Contains(out, "the restored datastore lacks what was saved: [registry/namespaces: 6, not 7]") || !strings.Contains(out, "apply --back") {
 		t.Errorf("%d\n%s", code, out)
 	}
 	if _, err := os.Stat(filepath.Join(w.root, "running")); err == nil {
-		t.Error("k3s was started on a datastore that is none")
+		t.Error("k3s was started on a datastore that lacks something")
 	}
 	if _, err := os.Stat(filepath.Join(w.data, "server/railiance-restore")); err == nil {
 		t.Error("plaintext is left after a failure")
 	}
-	ok(t, os.Remove(filepath.Join(w.root, "other-database")))
+	ok(t, os.Remove(filepath.Join(w.root, "lossy")))
 	if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
 		t.Errorf("it does not go on after a failure: %d\n%s", code, out)
 	}

@@ -7,8 +7,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/asset"
@@ -70,7 +72,11 @@ func (r *Restore) resetEtcd(ctx context.Context, s *staged) (catalog.Contents, e
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, resetTimeout, fmt.Errorf("it took longer than %s", resetTimeout))
 	defer cancel()
-	if err := host.Run(ctx, host.Command{Args: args}); err != nil {
+	// Were we killed, a reset that goes on by itself would meet the next one.
+	// The signal comes when the thread ends that started it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := host.Run(ctx, host.Command{Args: args, Group: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(r.places.db, "etcd", "member", "snap", "db")

@@ -1,6 +1,7 @@
 package recovery_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"go.etcd.io/bbolt"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/etcdsnap"
@@ -154,18 +156,41 @@ func fakeReset(world string, args []string) int {
 	if err := os.MkdirAll(filepath.Join(db, "etcd", "member", "snap"), 0o700); err != nil {
 		return complain("%v", err)
 	}
+	if _, err := os.Stat(filepath.Join(world, "slow")); err == nil {
+		_ = os.WriteFile(filepath.Join(world, "pid"), []byte(strconv.Itoa(os.Getpid())), 0o600)
+		time.Sleep(time.Minute)
+	}
 	time.Sleep(20 * time.Millisecond)
 	b = b[:len(b)-32]
-	if other, err := os.ReadFile(filepath.Join(world, "other-database")); err == nil {
-		b = other
-	}
 	err = errors.Join(
 		os.WriteFile(filepath.Join(db, "etcd", "member", "snap", "db"), b, 0o600),
 		os.WriteFile(filepath.Join(db, "reset-flag"), nil, 0o600))
+	if err == nil && fileExists(filepath.Join(world, "lossy")) {
+		err = lose(filepath.Join(db, "etcd", "member", "snap", "db"), "/registry/namespaces/default")
+	}
 	if err != nil {
 		return complain("%v", err)
 	}
 	return 0
+}
+
+// lose takes what tells of a key out of an etcd's database.
+func lose(path, key string) error {
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		bucket := tx.Bucket([]byte("key"))
+		cursor := bucket.Cursor()
+		for revision, record := cursor.First(); revision != nil; revision, record = cursor.Next() {
+			if bytes.Contains(record[:min(100, len(record))], []byte(key)) {
+				return bucket.Delete(revision)
+			}
+		}
+		return fmt.Errorf("no %s", key)
+	})
+	return errors.Join(err, db.Close())
 }
 
 func fakeAPI(world, path string) int {
@@ -231,12 +256,14 @@ func fakeSystemctl(args []string) int {
 		return 0
 	case len(args) != 2 || args[1] != "k3s":
 		return complain("fake systemctl: %q", args)
-	case args[0] == "is-active" && err == nil:
+	case args[0] == "is-active" && err == nil && !fileExists(filepath.Join(world, "stubborn")):
 		fmt.Println("active")
 		return 0
 	case args[0] == "is-active":
 		fmt.Println("inactive")
 		return 3
+	case args[0] == "stop" && fileExists(filepath.Join(world, "stubborn")):
+		return 0
 	case args[0] == "stop":
 		_ = os.Remove(running)
 		return 0
@@ -263,4 +290,9 @@ func fakeSystemctl(args []string) int {
 		return complain("%v", err)
 	}
 	return 0
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

@@ -178,6 +178,97 @@ func TestBackFromEveryStep(t *testing.T) {
 	})
 }
 
+// again runs a program when the one before was killed: its lock may outlive it
+// by the moment in which a child of it becomes another program.
+func (w *world) again(args ...string) (int, string) {
+	w.t.Helper()
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		code, out := w.run("railiance-restore-s2", nil, args...)
+		if code != 3 || time.Since(begin) > 5*time.Second {
+			return code, out
+		}
+	}
+}
+
+// killed starts apply and kills it after a while.
+func (w *world) killed(after time.Duration, args ...string) {
+	w.t.Helper()
+	cmd := exec.Command(filepath.Join(w.root, "bin", "railiance-restore-s2"), append(args, "--layer", w.layer)...)
+	cmd.Env = w.env
+	ok(w.t, cmd.Start())
+	time.Sleep(after)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+}
+
+// On a machine that has nothing yet, a restore is killed at every entry and
+// goes on; taken back, there is nothing again.
+func TestFreshMachine(t *testing.T) {
+	kinds(t, func(t *testing.T, kind string) {
+		for die := 1; ; die++ {
+			w := newWorld(t, kind)
+			for _, path := range []string{"k3s data", "etc", "running"} {
+				ok(t, os.RemoveAll(filepath.Join(w.root, path)))
+			}
+			before := w.picture()
+			if code, _ := w.run("restore-to-death", []string{"DIE_AT=" + strconv.Itoa(die)}); code == 0 {
+				break
+			}
+			if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
+				t.Fatalf("killed at %d: %d\n%s", die, code, out)
+			}
+			if got := w.read("k3s data/server/token"); got != setToken+"\n" {
+				t.Errorf("token %q", got)
+			}
+			if info, err := os.Stat(w.data); err != nil || info.Mode().Perm() != 0o755 {
+				t.Errorf("data directory: %v, %v", info.Mode(), err)
+			}
+			if info, err := os.Stat(filepath.Join(w.data, "server")); err != nil || info.Mode().Perm() != 0o700 {
+				t.Errorf("server folder: %v, %v", info.Mode(), err)
+			}
+			if code, out := w.run("railiance-restore-s2", nil, "apply", "--back", "--yes"); code != 0 {
+				t.Fatalf("killed at %d, back: %d\n%s", die, code, out)
+			}
+			if now := withoutCopies(w.picture()); !maps.Equal(now, before) {
+				t.Errorf("killed at %d: taken back, there is %q", die, slices.Sorted(maps.Keys(now)))
+			}
+			if _, err := os.Stat(filepath.Join(w.root, "running")); err == nil {
+				t.Error("k3s, which did not run before, runs")
+			}
+		}
+	})
+}
+
+// A reset does not outlive the restore that started it.
+func TestKilledReset(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, asset.KindEtcd)
+	w.write("slow", "")
+	cmd := exec.Command(filepath.Join(w.root, "bin", "railiance-restore-s2"), "apply", "--yes", "--layer", w.layer)
+	cmd.Env = w.env
+	ok(t, cmd.Start())
+	pid := 0
+	for begin := time.Now(); pid == 0; time.Sleep(time.Millisecond) {
+		if b, err := os.ReadFile(filepath.Join(w.root, "pid")); err == nil {
+			pid, _ = strconv.Atoi(string(b))
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatal("no reset begins")
+		}
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	for begin := time.Now(); syscall.Kill(pid, 0) == nil; time.Sleep(time.Millisecond) {
+		if time.Since(begin) > 5*time.Second {
+			t.Fatal("k3s server --cluster-reset goes on by itself")
+		}
+	}
+	ok(t, os.Remove(filepath.Join(w.root, "slow")))
+	if code, out := w.again("apply", "--yes"); code != 0 {
+		t.Errorf("%d\n%s", code, out)
+	}
+}
+
 // Killed at any moment, a restore goes on, or back.
 func TestKilledAnytime(t *testing.T) {
 	kinds(t, func(t *testing.T, kind string) {
@@ -192,16 +283,10 @@ func TestKilledAnytime(t *testing.T) {
 			w := newWorld(t, kind)
 			before := w.picture()
 			for range 2 {
-				cmd := exec.Command(filepath.Join(w.root, "bin", "railiance-restore-s2"), "apply", "--yes", "--layer", w.layer)
-				cmd.Env = w.env
-				cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-				ok(t, cmd.Start())
-				time.Sleep(took * time.Duration(i+1) / (rounds + 1))
-				_ = cmd.Process.Kill()
-				_ = cmd.Wait()
+				w.killed(took*time.Duration(i+1)/(rounds+1), "apply", "--yes")
 			}
 			if i%2 == 0 {
-				if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
+				if code, out := w.again("apply", "--yes"); code != 0 {
 					t.Fatalf("round %d: %d\n%s", i, code, out)
 				}
 				if _, err := os.Stat(filepath.Join(w.data, "server/railiance-restore")); err == nil {
@@ -215,8 +300,11 @@ func TestKilledAnytime(t *testing.T) {
 				}
 				continue
 			}
+			for range 4 {
+				w.killed(took*time.Duration(i+1)/(rounds+1)/2, "apply", "--back", "--yes")
+			}
 			for { // once for every restore that came to its end
-				code, out := w.run("railiance-restore-s2", nil, "apply", "--back", "--yes")
+				code, out := w.again("apply", "--back", "--yes")
 				if strings.Contains(out, "nothing to go back to") {
 					break
 				}
