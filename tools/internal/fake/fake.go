@@ -75,7 +75,8 @@ func (w world) once(name string) (bool, error) {
 // enter notes the call and holds a shared lock as long as the process lives,
 // which the kernel gives back however it ends: Quiet waits for that.
 func (w world) enter(program string, args []string) error {
-	log, err := os.OpenFile(w.path("calls"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	// 0666, so that the mode tells the umask that was handed down.
+	log, err := os.OpenFile(w.path("calls"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 	if err != nil {
 		return err
 	}
