@@ -66,7 +66,7 @@ func cluster(datastore string) layertest.Layer {
 			}, nil
 		},
 		Commands: map[string]func(*testscript.TestScript, bool, []string){
-			"damage": damage, "release": release, "many": many, "corrupt": corrupt, "quiet": quiet,
+			"damage": damage, "release": release, "many": many, "corrupt": corrupt, "encrypted": encrypted, "quiet": quiet,
 		},
 	}
 }
@@ -87,6 +87,14 @@ func corrupt(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: corrupt")
 	}
 	ts.Check(clusterOf(ts).UseCorrupt())
+}
+
+// encrypted has the cluster encrypt its Secrets.
+func encrypted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: encrypted")
+	}
+	ts.Check(clusterOf(ts).UseEncrypted())
 }
 
 // release installs a Helm release: release NAMESPACE NAME [BYTES], with values

@@ -210,6 +210,16 @@ func (c Cluster) UseSQLite() error {
 		os.MkdirAll(filepath.Join(c.DataDir(), "server", "db", "etcd"), 0o700))
 }
 
+// UseEncrypted makes the cluster one whose Secrets are encrypted, with a key
+// that is not on the server yet.
+func (c Cluster) UseEncrypted() error {
+	snapshot, err := recorded(recordedEncrypted)
+	if err != nil {
+		return err
+	}
+	return write(filepath.Join(c.World(), "snapshot.db"), snapshot)
+}
+
 // UseCorrupt puts the broken records back that NewCluster left out.
 func (c Cluster) UseCorrupt() error {
 	secrets, err := recorded(recordedSecrets)

@@ -14,6 +14,7 @@ import (
 // What real programs wrote, where the packages that read it keep it.
 const (
 	recordedSnapshot   = "tools/internal/etcdsnap/testdata/etcd-snapshot-k3s-1-1795281633.db.zst"
+	recordedEncrypted  = "tools/internal/etcdsnap/testdata/etcd-snapshot-k3s-1-1795281640.db.zst"
 	recordedStateDB    = "tools/internal/kine/testdata/state.backup-api.db.zst"
 	recordedSecrets    = "tools/internal/helmrelease/testdata/secrets-owner-helm.json.zst"
 	recordedConfigMaps = "tools/internal/helmrelease/testdata/configmaps-owner-helm.json"
