@@ -46,16 +46,10 @@ func (h HelmValues) Take(ctx context.Context, _ time.Time) (*Dump, error) {
 }
 
 func (h HelmValues) write(ctx context.Context, w io.Writer, version string) (Report, error) {
-	var problems []error
 	var written, read helmrelease.Contents
 	tar := seal.Stream(func(w io.Writer) error {
 		archive := helmrelease.NewArchive(w)
-		err := helmrelease.List(h.get(ctx), func(item helmrelease.Item) error {
-			if p := item.Problem; p != nil && !errors.Is(p, helmrelease.ErrNotRelease) {
-				problems = append(problems, p)
-			}
-			return archive.Add(item)
-		})
+		err := helmrelease.List(h.get(ctx), archive.Add)
 		if err != nil {
 			return err
 		}
@@ -83,8 +77,14 @@ func (h HelmValues) write(ctx context.Context, w io.Writer, version string) (Rep
 	for _, what := range read.Ignored {
 		report.Findings = append(report.Findings, catalog.Finding{Asset: h.Name, What: what, Why: "Helm ignores it too"})
 	}
-	if len(problems) > 0 {
-		return report, tell.Hint(&PartialError{problems},
+	// The index names all that is not in the tar, also what could be read and
+	// then not be written so that it reads back.
+	var lacks []error
+	for _, what := range read.Problems {
+		lacks = append(lacks, errors.New(what))
+	}
+	if len(lacks) > 0 {
+		return report, tell.Hint(&PartialError{lacks},
 			"the other releases are in the artifact; mend or delete the broken record (kubectl get secret -n <namespace> <name>)")
 	}
 	return report, nil
