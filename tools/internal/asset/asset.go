@@ -62,6 +62,10 @@ func (e *PartialError) Unwrap() []error { return e.Problems }
 // beginning, may not meet.
 var ErrAgain = errors.New("it may succeed when tried again")
 
+// ErrElsewhere says that somebody else backs the asset up, as layer.yaml says:
+// a set without it lacks nothing.
+var ErrElsewhere = errors.New("backed up where it lives, as layer.yaml says")
+
 // Check reads the dump in f, of that kind, from its beginning, checks it by
 // the rules of the kind and counts what it holds.
 func Check(ctx context.Context, kind string, f *os.File) (catalog.Contents, error) {

@@ -76,7 +76,7 @@ func (d Datastore) kind(ctx context.Context) (Kind, error) {
 	case found == DatastoreSQLite:
 		return StateDB(d), nil
 	}
-	return nil, errExternal
+	return nil, fmt.Errorf("external datastore: %w", ErrElsewhere)
 }
 
 // Take takes whichever datastore there is.
@@ -91,6 +91,9 @@ func (d Datastore) Take(ctx context.Context, at time.Time) (*Dump, error) {
 // Plan plans for whichever datastore there is.
 func (d Datastore) Plan(ctx context.Context) (string, error) {
 	kind, err := d.kind(ctx)
+	if errors.Is(err, ErrElsewhere) {
+		return "datastore: left out: " + err.Error(), nil
+	}
 	if err != nil {
 		return "", err
 	}

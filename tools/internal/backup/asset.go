@@ -28,6 +28,10 @@ func (r *Run) one(ctx context.Context, a layer.Asset, m *catalog.Manifest) {
 		r.Tell.Warn(a.Name, "once more: %v", err)
 		made, err = r.take(ctx, a, m)
 	}
+	if errors.Is(err, asset.ErrElsewhere) {
+		r.Tell.Say(a.Name, "left out: %v", err)
+		return
+	}
 	if made != nil {
 		made.Seconds = time.Since(begin).Seconds()
 		m.Artifacts = append(m.Artifacts, *made)
