@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/asset"
+	"github.com/railiance/railiance/tools/internal/catalog"
 )
 
 // restored holds the machine to what the set says, and to nothing else.
@@ -45,6 +46,10 @@ func (w *world) restored(kind string) {
 	}
 	if n := counts(w.data)["/registry/namespaces/"]; n == 0 {
 		t.Error("the datastore holds no namespace")
+	}
+	// k3s takes newer files for newer than what its datastore says of them.
+	if info, err := os.Stat(filepath.Join(w.data, "server/tls/server-ca.crt")); err != nil || !info.ModTime().Equal(setTime) {
+		t.Errorf("the certificates are of %v (%v)", info.ModTime(), err)
 	}
 	if !strings.Contains(w.read("home/kubeconfig"), "clusters:") {
 		t.Error("the kubeconfig was not put back")
@@ -237,6 +242,48 @@ func TestFreshMachine(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A going back that was killed between two renames does not take what it has
+// put back for what the restore had made.
+func TestBackHalfWay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, asset.KindEtcd)
+	before := w.picture()
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
+		t.Fatalf("%d\n%s", code, out)
+	}
+	copies, err := filepath.Glob(filepath.Join(w.data, "server", "railiance-before-*"))
+	if err != nil || len(copies) != 1 {
+		t.Fatalf("%v, %v", copies, err)
+	}
+	etcd, stray := filepath.Join(w.data, "server/db/etcd"), filepath.Join(copies[0], "stray-1")
+	ok(t, os.Mkdir(stray, 0o700))
+	ok(t, os.Rename(etcd, filepath.Join(stray, "etcd")))
+	ok(t, os.Rename(filepath.Join(copies[0], "db/etcd"), etcd))
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--back", "--yes"); code != 0 {
+		t.Fatalf("%d\n%s", code, out)
+	}
+	w.sameAs(before)
+}
+
+// A restore that is under way is ended before another set is.
+func TestAnotherSetMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, asset.KindEtcd)
+	if code, _ := w.run("restore-to-death", []string{"DIE_AT=5"}); code != -1 {
+		t.Fatal(code)
+	}
+	later := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
+	w.set(later, 2, asset.KindStateDB, w.signer, w.key.Recipient())
+	code, out := w.again("apply", "--yes", "--at", later.Format(catalog.TimeLayout))
+	if code != 1 || !strings.Contains(out, "is under way, not of") {
+		t.Errorf("%d\n%s", code, out)
+	}
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
+		t.Errorf("%d\n%s", code, out)
+	}
+	w.restored(asset.KindEtcd)
 }
 
 // A reset does not outlive the restore that started it.

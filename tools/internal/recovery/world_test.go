@@ -37,6 +37,8 @@ const (
 
 const setConfig = "# of the set\ncluster-init: true\ntls-san: [old.example]\netcd-s3-secret-key: " + s3Secret + "\n"
 
+var setTime = time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
+
 // world is a machine with a k3s that has moved on since its last set.
 type world struct {
 	t      *testing.T
@@ -105,7 +107,7 @@ assets:
 `, root, w.data))
 	_, err = sign.AddTrusted(filepath.Join(w.layer, "allowed_signers"), "root@test", w.signer.PublicKey())
 	ok(t, err)
-	w.set(time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC), 1, kind, w.signer, w.key.Recipient())
+	w.set(setTime, 1, kind, w.signer, w.key.Recipient())
 	w.today()
 	return w
 }
