@@ -1,7 +1,9 @@
-// Package host runs programs on the machine we are on. It is the only code
-// that starts a process, so that what every child must have holds everywhere:
-// a process group that ends with us, a bounded account of what it complained
-// about, and no terminal escapes of its own making in our messages.
+// Package host runs programs on the machine we are on, and over ssh on others.
+// It is the only code that starts a process, so that what every child must have
+// holds everywhere: a process group that ends with us, a bounded account of
+// what it complained about, and no terminal escapes of its own making in our
+// messages. A Remote turns a Command into one that runs elsewhere; an SSHError
+// says that it never came to run, or that the connection was lost.
 package host
 
 import (
@@ -30,6 +32,8 @@ type Command struct {
 	Stderr io.Writer            // besides what an error will quote; nil: nowhere else
 	Group  *syscall.SysProcAttr // namespaces and the like; nil: none. It is changed
 	Files  []*os.File           // further open files, from descriptor 3 on
+
+	remote *remote // set by Remote.Command; nil: this is a program of this machine
 }
 
 // ErrNotInstalled says that PATH has no such program.
@@ -85,10 +89,15 @@ type Process struct {
 	name string
 	cmd  *exec.Cmd
 	tail *tail
+
+	remote *remoteStderr // nil: the program runs here
 }
 
 // Start starts c and returns. Wait must be called.
 func Start(ctx context.Context, c Command) (*Process, error) {
+	if c.remote != nil && c.remote.err != nil {
+		return nil, c.remote.err
+	}
 	path, err := exec.LookPath(c.Args[0])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name(c), ErrNotInstalled)
@@ -104,6 +113,10 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	cmd.Stderr = p.tail
 	if c.Stderr != nil {
 		cmd.Stderr = io.MultiWriter(p.tail, c.Stderr)
+	}
+	if c.remote != nil {
+		p.remote = &remoteStderr{to: cmd.Stderr}
+		cmd.Stderr = p.remote
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if c.Group != nil {
@@ -121,14 +134,22 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 // Wait waits for the end of the program and of its process group.
 func (p *Process) Wait() error {
 	err := p.cmd.Wait()
+	if p.remote != nil {
+		p.remote.flush()
+	}
 	if p.ctx.Err() != nil {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		return fmt.Errorf("%s: stopped: %w", p.name, context.Cause(p.ctx))
 	}
+	var exit *exec.ExitError
+	if p.remote != nil && (err == nil || errors.As(err, &exit)) {
+		if lost := p.remote.failure(p.name, p.cmd.ProcessState.ExitCode()); lost != nil {
+			return lost
+		}
+	}
 	if err == nil {
 		return nil
 	}
-	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return &ExitError{Name: p.name, Code: exit.ExitCode(), How: exit.ProcessState.String(), Stderr: p.tail.String()}
 	}
@@ -142,6 +163,9 @@ func (p *Process) Said() string { return p.tail.String() }
 func (p *Process) Signal(s syscall.Signal) error { return syscall.Kill(-p.cmd.Process.Pid, s) }
 
 func name(c Command) string {
+	if c.remote != nil {
+		return c.remote.name
+	}
 	words := []string{filepath.Base(c.Args[0])}
 	for _, arg := range c.Args[1:] {
 		if strings.HasPrefix(arg, "-") || strings.Contains(arg, "/") || len(words) == 3 {
