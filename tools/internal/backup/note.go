@@ -94,7 +94,8 @@ func (r *Run) unfinished(sets []catalog.Set) []time.Time {
 	return out
 }
 
-// removeSet removes every file of the set of time t that we write.
+// removeSet removes every file that we wrote for the set of time t, unless it
+// is one after all.
 func (r *Run) removeSet(ctx context.Context, t time.Time) ([]string, error) {
 	entries, err := r.dir.List(ctx, "")
 	if err != nil {
@@ -102,7 +103,12 @@ func (r *Run) removeSet(ctx context.Context, t time.Time) ([]string, error) {
 	}
 	var gone []string
 	for _, e := range entries {
-		if e.Name == catalog.ManifestName(t)+catalog.ProtectedSuffix {
+		switch e.Name {
+		case catalog.ManifestName(t) + catalog.ProtectedSuffix:
+			return nil, nil
+		case catalog.ManifestName(t) + catalog.SignatureSuffix:
+			// The signature is written last and removed first: this is a set,
+			// though one that is not trusted or could not be read just now.
 			return nil, nil
 		}
 	}
