@@ -138,5 +138,5 @@ func (w *world) firstRelease(ctx context.Context) error {
 func (w *world) releases(ctx context.Context, first, end int) error {
 	return w.run(ctx, "/bin/bash", "-euc", fmt.Sprintf(`set -o pipefail
 		for team in 0 1 2 3 4 5 6 7 8 9; do k3s kubectl get namespace "team-$team" >/dev/null 2>&1 || k3s kubectl create namespace "team-$team"; done
-		k3s kubectl -n team-0 get secret sh.helm.release.v1.release-0.v1 -o json | mkreleases %d %d | k3s kubectl create -f -`, first, end))
+		k3s kubectl -n team-0 get secret sh.helm.release.v1.release-0.v1 -o json | mkreleases %d %d | k3s kubectl create -f - >/dev/null`, first, end))
 }

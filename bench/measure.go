@@ -31,7 +31,8 @@ type result struct {
 	name string
 	cost
 	rounds int
-	tree   tree // sampled in a run of its own
+	best   time.Duration // wall time of the fastest round, the one least disturbed
+	tree   tree          // sampled in a run of its own
 }
 
 // contest runs the commands in turn, in changing order, and once more each for
@@ -62,7 +63,7 @@ func contest(ctx context.Context, rounds int, commands ...command) ([]result, er
 				return nil, err
 			}
 		}
-		results = append(results, result{name: c.name, cost: median(costs[i]), rounds: rounds, tree: trees[i]})
+		results = append(results, result{name: c.name, cost: median(costs[i]), rounds: rounds, best: fastest(costs[i]), tree: trees[i]})
 	}
 	return results, nil
 }
@@ -103,6 +104,14 @@ func run(ctx context.Context, c command, watch *tree) (cost, error) {
 		cpu:     cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
 		largest: usage.Maxrss << 10,
 	}, nil
+}
+
+func fastest(costs []cost) time.Duration {
+	best := costs[0].wall
+	for _, c := range costs {
+		best = min(best, c.wall)
+	}
+	return best
 }
 
 func median(costs []cost) cost {
