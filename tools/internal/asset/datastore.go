@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/kine"
-
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -29,6 +29,12 @@ var errExternal = errors.New("the datastore is an external one: somebody else's 
 // lies in the data directory misleads: a db/etcd folder can exist beside
 // SQLite, and a state.db beside etcd.
 func (d Datastore) Detect(ctx context.Context) (string, error) {
+	// A reboot in the middle of a restore brings an empty cluster up, whose
+	// complete sets would push out the good ones.
+	if _, err := os.Lstat(d.K3s.Journal()); err == nil {
+		return "", tell.Hint(errors.New("datastore: a restore is under way, and what runs now is not what is to be kept"),
+			"make restore says where it stands, and how it goes on or back")
+	}
 	if d.K3s.Datastore != DatastoreAuto {
 		return d.K3s.Datastore, nil
 	}

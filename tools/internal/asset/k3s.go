@@ -74,6 +74,9 @@ func (k K3s) StateDB() string { return filepath.Join(k.DataDir, "server", "db", 
 // Snapshots is where k3s writes etcd snapshots.
 func (k K3s) Snapshots() string { return filepath.Join(k.DataDir, "server", "db", "snapshots") }
 
+// Journal is the file that a restore keeps while it is under way.
+func (k K3s) Journal() string { return filepath.Join(k.DataDir, "server", "railiance-restore.json") }
+
 // Token is the file of the server token.
 func (k K3s) Token() string { return filepath.Join(k.DataDir, "server", "token") }
 
