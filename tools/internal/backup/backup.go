@@ -146,9 +146,17 @@ func (r *Run) setUp() error {
 		return err
 	}
 	r.trust = signer.And(trust)
+	told := map[string]bool{}
 	for _, a := range r.Layer.Assets {
-		if _, err := r.recipients(catalog.ArtifactName(a.Name, r.Now(), "x")); err != nil {
+		to, err := r.recipients(catalog.ArtifactName(a.Name, r.Now(), "x"))
+		if err != nil {
 			return err
+		}
+		for _, w := range to.Warnings {
+			if !told[w] {
+				told[w] = true
+				r.Tell.Warn("", "%s", w)
+			}
 		}
 	}
 	return nil
