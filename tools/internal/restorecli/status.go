@@ -113,6 +113,10 @@ func judge(l *layer.Layer, found []catalog.Set, problems []catalog.Problem, now 
 	switch {
 	case !ok:
 		return errors.New("there is no complete set")
+	case newest.Time.Sub(now) > time.Hour:
+		// Else it would pass for fresh until its time has come.
+		return tell.Hint(fmt.Errorf("the newest complete set, %s, is from the future: how old it is cannot be told", newest.Name()),
+			"date tells whether this clock is right; make backup makes a set of now")
 	case now.Sub(newest.Time) > l.MaxAge:
 		return fmt.Errorf("the newest complete set, %s, is %s old; %s is allowed", newest.Name(), tell.Age(now.Sub(newest.Time)), l.MaxAge)
 	case len(problems) > 0:
