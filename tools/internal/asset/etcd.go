@@ -123,12 +123,14 @@ func writeSnapshot(ctx context.Context, w io.Writer, f *os.File, version string)
 	if err != nil {
 		return Report{}, err
 	}
+	if plain != nil {
+		defer plain.Close() // its last descriptor: with it the plaintext goes
+	}
 	if err := trailer.Check(); err != nil {
 		return Report{}, fmt.Errorf("snapshot: %w", err)
 	}
 	if plain != nil {
 		found = <-count(ctx, plain)
-		_ = plain.Close()
 	}
 	if found.err != nil {
 		return Report{}, fmt.Errorf("snapshot: %w", found.err)
