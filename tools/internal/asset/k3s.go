@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,48 +102,6 @@ func (k K3s) Version(ctx context.Context) (string, error) {
 
 const configLimit = 1 << 20 // bytes
 
-// endpoint is the datastore-endpoint that k3s was given, wherever: its
-// configuration or the environment of its unit. Flags in the unit's command
-// line are looked at too.
-func (k K3s) endpoint() (value, where string, err error) {
-	files := []string{k.Config}
-	more, err := filepath.Glob(filepath.Join(k.Config+".d", "*.yaml"))
-	if err != nil {
-		return "", "", err
-	}
-	for _, file := range append(files, more...) {
-		b, err := readSmall(file, configLimit)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return "", "", err
-		}
-		var config struct {
-			Endpoint string `yaml:"datastore-endpoint"`
-		}
-		if err := decode(b, &config); err != nil {
-			return "", "", fmt.Errorf("%s: %w", file, err)
-		}
-		if config.Endpoint != "" {
-			value, where = config.Endpoint, file
-		}
-	}
-	for _, unit := range k.Units {
-		b, err := readSmall(unit, configLimit)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return "", "", err
-		}
-		if v, ok := unitEndpoint(string(b)); ok {
-			value, where = v, unit
-		}
-	}
-	return value, where, nil
-}
-
 // decode decodes YAML that is not ours.
 func decode(b []byte, v any) (err error) {
 	// The decoder panics on some merge keys.
@@ -154,28 +111,6 @@ func decode(b []byte, v any) (err error) {
 		}
 	}()
 	return yaml.Unmarshal(b, v)
-}
-
-// unitEndpoint finds an endpoint in a unit file or an environment file.
-func unitEndpoint(text string) (string, bool) {
-	const variable, flag = "K3S_DATASTORE_ENDPOINT", "--datastore-endpoint"
-	text = strings.ReplaceAll(text, "\\\n", " ")
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
-			continue
-		}
-		for _, name := range []string{variable, flag} {
-			_, rest, found := strings.Cut(line, name)
-			if !found || rest == "" || !strings.ContainsAny(rest[:1], "= '\"\t") {
-				continue
-			}
-			if v := strings.Trim(strings.TrimSpace(strings.TrimLeft(rest, "='\" \t")), "'\""); v != "" {
-				return v, true
-			}
-		}
-	}
-	return "", false
 }
 
 func readSmall(path string, limit int64) ([]byte, error) {
