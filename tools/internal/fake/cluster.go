@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -208,6 +209,14 @@ func (c Cluster) UseSQLite() error {
 		write(filepath.Join(c.DataDir(), "server", "db", "state.db"), db),
 		// Real nodes have that folder although nothing uses it.
 		os.MkdirAll(filepath.Join(c.DataDir(), "server", "db", "etcd"), 0o700))
+}
+
+// UseSmall leaves the large release out, for tests that run hundreds of
+// backups.
+func (c Cluster) UseSmall() error {
+	return change(c.World(), func(items []json.RawMessage) []json.RawMessage {
+		return slices.DeleteFunc(items, func(item json.RawMessage) bool { return len(item) > 100<<10 })
+	})
 }
 
 // UseEncrypted makes the cluster one whose Secrets are encrypted, with a key
