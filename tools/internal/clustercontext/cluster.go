@@ -2,7 +2,6 @@ package clustercontext
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -175,7 +174,7 @@ func (d *decoder) prefix(n node) (netip.Prefix, bool) {
 // interfaceName is n as a name that the kernel takes.
 func (d *decoder) interfaceName(n node) string {
 	s := d.string(n)
-	if s != "" && (!regexp.MustCompile(`^[A-Za-z0-9_.@+-]{1,15}$`).MatchString(s) || s == "." || s == ".." || s[0] == '-') {
+	if s != "" && (!word(s, 15, "_.@+-") || s == "." || s == ".." || s[0] == '-') {
 		d.fault(n, "%q is no name of an interface: at most 15 letters, digits and _ . @ + -", s)
 	}
 	return s

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,10 +25,7 @@ func fields() map[string][]string {
 	}
 }
 
-const (
-	faultsMax = 20
-	nameRule  = `^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`
-)
+const faultsMax = 20
 
 // decoder collects everything that is wrong rather than the first: whoever
 // mends the file wants to run once more, not ten times.
@@ -94,8 +90,8 @@ func (d *decoder) named(n node) object {
 	}
 	good := object{}
 	for _, m := range o {
-		if !regexp.MustCompile(nameRule).MatchString(m.key) {
-			d.fault(m.node, "is no name: letters, digits and . _ - are, 63 at the most")
+		if !word(m.key, 63, "._-") || !alphanumeric(rune(m.key[0])) {
+			d.fault(m.node, "is no name: it must have letters, digits and . _ -, begin with a letter or digit, and have 63 at the most")
 			continue
 		}
 		good = append(good, m)

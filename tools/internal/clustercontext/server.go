@@ -3,7 +3,7 @@ package clustercontext
 import (
 	"net/url"
 	"path"
-	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/railiance/railiance/tools/internal/host"
@@ -104,5 +104,8 @@ func (d *decoder) noSecrets(n node) {
 }
 
 func looksSecret(key string) bool {
-	return regexp.MustCompile(`(?i)(secret|passw|passphrase|token|access_?key|private_?key|api_?key)`).MatchString(key)
+	key = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key))
+	return slices.ContainsFunc([]string{"secret", "passw", "passphrase", "token", "accesskey", "privatekey", "apikey"}, func(word string) bool {
+		return strings.Contains(key, word)
+	})
 }

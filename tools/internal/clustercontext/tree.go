@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/railiance/railiance/tools/internal/host"
@@ -166,7 +166,7 @@ func (p *parser) list(path string, depth int) (list, error) {
 // join is the path of a member. Keys that are no plain words are quoted, so
 // that none can pretend to be a path.
 func join(path, key string) string {
-	if !regexp.MustCompile(`^[A-Za-z0-9_$-]{1,64}$`).MatchString(key) {
+	if !word(key, 64, "_$-") {
 		if len(key) > 64 {
 			key = key[:64] + "…"
 		}
@@ -176,4 +176,16 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
+}
+
+// word says whether s has up to max letters, digits and characters of others,
+// and at least one.
+func word(s string, max int, others string) bool {
+	return s != "" && len(s) <= max && strings.IndexFunc(s, func(r rune) bool {
+		return !alphanumeric(r) && !strings.ContainsRune(others, r)
+	}) < 0
+}
+
+func alphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
