@@ -177,7 +177,7 @@ func TestDamaged(t *testing.T) {
 		"one taken out":      {strings.Replace(whole, second, "", 1), "entry 2: its previous is not the hash"},
 		"the first gone":     {"[\n" + second + strings.SplitAfter(whole, second)[1], "entry 1: its previous is not the hash"},
 		"a number twice":     {swap("CHG-000003", "CHG-000002"), "its id CHG-000002 is there twice"},
-		"a number back":      {swap("CHG-000003", "CHG-000001x"), ""},
+		"a number back":      {`[{"id": "CHG-000002"}, {"id": "CHG-000001"}]`, "entry 2: its id CHG-000001 comes after CHG-000002"},
 		"no id":              {`[{"summary": "x"}]`, "line 1, entry 1: it has no id"},
 		"no object":          {`[1]`, "it is no object"},
 		"a key twice":        {`[{"id": 1, "a": {"b": 1, "b": 2}}]`, "its key \"b\" is there twice"},
@@ -190,12 +190,6 @@ func TestDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := Append(t.Context(), path, entry("next"))
-			if test.want == "" {
-				if err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
 			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %s", err, test.want)
 			}
