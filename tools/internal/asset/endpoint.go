@@ -39,23 +39,47 @@ func (k K3s) endpoint() (value, where string, err error) {
 			value, where = config.Endpoint, file
 		}
 	}
-	// What a unit names is read after it: the list grows as it is walked.
-	units := slices.Clone(k.Units)
-	for i := 0; i < len(units) && i < mostUnitFiles; i++ {
-		more, err := filepath.Glob(filepath.Join(units[i]+".d", "*.conf"))
-		if err != nil {
-			return "", "", err
+	units, err := k.unitFiles()
+	if err != nil {
+		return "", "", err
+	}
+	for _, u := range units {
+		if v, ok := unitEndpoint(u.text); ok {
+			value, where = v, u.path
 		}
-		b, err := readSmall(units[i], configLimit)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", "", err
-		}
-		if v, ok := unitEndpoint(string(b)); ok {
-			value, where = v, units[i]
-		}
-		units = append(append(units, more...), k.environmentFiles(string(b))...)
 	}
 	return value, where, nil
+}
+
+// unitFile is a file that says how k3s is started.
+type unitFile struct{ path, text string }
+
+// unitFiles are those that exist of the units, their drop-ins, and the files of
+// variables that one of these names.
+func (k K3s) unitFiles() ([]unitFile, error) {
+	var found []unitFile
+	seen := map[string]bool{}
+	// What a unit names is read after it: the list grows as it is walked.
+	paths := slices.Clone(k.Units)
+	for i := 0; i < len(paths) && i < mostUnitFiles; i++ {
+		if seen[paths[i]] {
+			continue
+		}
+		seen[paths[i]] = true
+		more, err := filepath.Glob(filepath.Join(paths[i]+".d", "*.conf"))
+		if err != nil {
+			return nil, err
+		}
+		b, err := readSmall(paths[i], configLimit)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		if err == nil {
+			found = append(found, unitFile{paths[i], string(b)})
+		}
+		paths = append(append(paths, more...), k.environmentFiles(string(b))...)
+	}
+	return found, nil
 }
 
 // environmentFiles are the files that a unit takes variables from. k3s's own

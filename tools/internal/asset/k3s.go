@@ -19,13 +19,16 @@ import (
 
 // K3s is a k3s server, as the section k3s of layer.yaml tells of it.
 type K3s struct {
-	DataDir    string   `yaml:"data-dir"`   // k3s's --data-dir
-	Config     string   `yaml:"config"`     // config.yaml; config.yaml.d stands beside it
-	Registries string   `yaml:"registries"` // registries.yaml
-	Kubeconfig string   `yaml:"kubeconfig"` // the administrator's, on this server
-	Service    string   `yaml:"service"`    // the systemd unit
-	Units      []string `yaml:"units"`      // files that start it: the unit, its environment
-	Datastore  string   `yaml:"datastore"`  // auto, etcd, sqlite, external
+	DataDir    string `yaml:"data-dir"`   // k3s's --data-dir
+	Config     string `yaml:"config"`     // config.yaml; config.yaml.d stands beside it
+	Registries string `yaml:"registries"` // registries.yaml
+	Kubeconfig string `yaml:"kubeconfig"` // the administrator's, on this server
+	// NodePassword is by what the cluster knows this machine's name again: a
+	// machine that comes with that name and another password is turned away.
+	NodePassword string   `yaml:"node-password"`
+	Service      string   `yaml:"service"`   // the systemd unit
+	Units        []string `yaml:"units"`     // files that start it: the unit, its environment
+	Datastore    string   `yaml:"datastore"` // auto, etcd, sqlite, external
 }
 
 // DefaultK3s is where k3s's own installer puts things.
@@ -35,9 +38,12 @@ func DefaultK3s() K3s {
 		Config:     "/etc/rancher/k3s/config.yaml",
 		Registries: "/etc/rancher/k3s/registries.yaml",
 		Kubeconfig: "/etc/rancher/k3s/k3s.yaml",
-		Service:    "k3s",
-		Units:      []string{"/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s.service.env"},
-		Datastore:  DatastoreAuto,
+
+		NodePassword: "/etc/rancher/node/password",
+
+		Service:   "k3s",
+		Units:     []string{"/etc/systemd/system/k3s.service", "/etc/systemd/system/k3s.service.env"},
+		Datastore: DatastoreAuto,
 	}
 }
 
@@ -56,6 +62,7 @@ func (k K3s) CheckSettings() error {
 	}
 	for field, path := range map[string]string{
 		"data-dir": k.DataDir, "config": k.Config, "registries": k.Registries, "kubeconfig": k.Kubeconfig,
+		"node-password": k.NodePassword,
 	} {
 		if !filepath.IsAbs(path) {
 			return fmt.Errorf("k3s: %s: %q is not an absolute path", field, path)

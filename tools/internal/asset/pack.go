@@ -44,7 +44,7 @@ func (p *packer) tree(root, member string) error {
 			return err
 		}
 		switch {
-		case d.Type()&fs.ModeSymlink != 0 && file != root:
+		case d.Type()&fs.ModeSymlink != 0 && file != root && !leadsToFile(file):
 			p.links = append(p.links, file)
 			return nil
 		case d.IsDir():
@@ -61,6 +61,12 @@ func (p *packer) tree(root, member string) error {
 		}
 		return p.add(path.Join(member, filepath.ToSlash(rel)), b)
 	})
+}
+
+// leadsToFile tells links that are packed as what they lead to.
+func leadsToFile(link string) bool {
+	info, err := os.Stat(link)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func (p *packer) add(name string, b []byte) error {

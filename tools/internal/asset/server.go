@@ -9,8 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,8 +40,33 @@ const (
 	MemberConfigDir  = "etc/config.yaml.d"
 	MemberRegistries = "etc/registries.yaml"
 	MemberEncryption = "server/cred/encryption-config.json"
+	MemberPassword   = "node/password"
 	memberUnits      = "unit"
+	memberUnitFiles  = "unit-files"
 )
+
+// UnitMember is the member for a file that says how k3s is started: by its last
+// name for the unit itself, by its whole path for what the unit leads to, where
+// two may have one name.
+func (k K3s) UnitMember(file string) string {
+	if slices.Contains(k.Units, file) {
+		return memberUnits + "/" + filepath.Base(file)
+	}
+	return memberUnitFiles + filepath.ToSlash(file)
+}
+
+// UnitPath is where the file of such a member belongs; "" for another member.
+func (k K3s) UnitPath(member string) string {
+	for _, unit := range k.Units {
+		if k.UnitMember(unit) == member {
+			return unit
+		}
+	}
+	if file, ok := strings.CutPrefix(member, memberUnitFiles); ok && filepath.IsAbs(file) {
+		return file
+	}
+	return ""
+}
 
 // CountEncryption counts, in the contents of a k3s-server dump, the key with
 // which the API server encrypts Secrets: 1, or absent.
@@ -60,7 +85,7 @@ type source struct {
 	must         bool
 }
 
-func (s Server) sources() []source {
+func (s Server) sources() ([]source, error) {
 	server := filepath.Join(s.K3s.DataDir, "server")
 	sources := []source{
 		{path: s.K3s.Token(), member: MemberToken, must: true,
@@ -69,16 +94,21 @@ func (s Server) sources() []source {
 		{path: s.K3s.Config + ".d", member: MemberConfigDir},
 		{path: s.K3s.Registries, member: MemberRegistries},
 		{path: filepath.Join(server, "agent-token"), member: "server/agent-token"},
+		{path: s.K3s.NodePassword, member: MemberPassword},
 		{path: filepath.Join(server, "cred"), member: "server/cred",
 			why: "the encryption configuration and the passwords of the node"},
 		{path: filepath.Join(server, "tls"), member: "server/tls",
 			why: "the certificate authorities; custom ones exist nowhere else"},
 		{path: filepath.Join(server, "manifests"), member: "server/manifests"},
 	}
-	for _, unit := range s.K3s.Units {
-		sources = append(sources, source{path: unit, member: path.Join(memberUnits, filepath.Base(unit))})
+	units, err := s.K3s.unitFiles()
+	if err != nil {
+		return nil, err
 	}
-	return sources
+	for _, u := range units {
+		sources = append(sources, source{path: u.path, member: s.K3s.UnitMember(u.path)})
+	}
+	return sources, nil
 }
 
 // Take checks that the token is there; the files are read by Write.
@@ -117,7 +147,11 @@ func (s Server) write(ctx context.Context, w io.Writer, version string, at time.
 		if err := t.add(MemberVersion, []byte(version+"\n")); err != nil {
 			return err
 		}
-		for _, src := range s.sources() {
+		sources, err := s.sources()
+		if err != nil {
+			return err
+		}
+		for _, src := range sources {
 			err := t.tree(src.path, src.member)
 			switch {
 			case err == nil:
@@ -130,7 +164,7 @@ func (s Server) write(ctx context.Context, w io.Writer, version string, at time.
 			}
 		}
 		for _, link := range t.links {
-			findings = append(findings, catalog.Finding{Asset: s.Name, What: link + " is a link and was left out",
+			findings = append(findings, catalog.Finding{Asset: s.Name, What: link + " leads to no file and was left out",
 				Why: "what it leads to is not in the backup"})
 		}
 		return t.tar.Close()
@@ -156,7 +190,11 @@ func (s Server) Plan(context.Context) (string, error) {
 		return "", err
 	}
 	var there []string
-	for _, src := range s.sources() {
+	sources, err := s.sources()
+	if err != nil {
+		return "", err
+	}
+	for _, src := range sources {
 		if _, err := os.Stat(src.path); err == nil {
 			there = append(there, src.path)
 		}

@@ -37,7 +37,7 @@ func readServer(r io.Reader, bootstrap bool) (*server, error) {
 			s.Token = content
 		case member == asset.MemberConfig, path.Dir(member) == asset.MemberConfigDir && path.Ext(member) == ".yaml":
 			return s.config(member, content)
-		case top == "unit":
+		case top == "unit", top == "unit-files":
 			return s.flags(member, string(content))
 		}
 		s.Encryption = s.Encryption || member == asset.MemberEncryption

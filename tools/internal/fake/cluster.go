@@ -189,8 +189,8 @@ func (c Cluster) checkout() error {
 	if err != nil {
 		return err
 	}
-	settings := fmt.Sprintf("\nsign: %q\nk3s: {data-dir: %q, config: %q, registries: %q, kubeconfig: %q, units: []}\n", c.SSHKey("host"), c.DataDir(),
-		filepath.Join(c.Etc(), "config.yaml"), filepath.Join(c.Etc(), "registries.yaml"), filepath.Join(c.Etc(), "k3s.yaml"))
+	settings := fmt.Sprintf("\nsign: %q\nk3s: {data-dir: %q, config: %q, registries: %q, kubeconfig: %q, node-password: %q, units: []}\n", c.SSHKey("host"), c.DataDir(),
+		filepath.Join(c.Etc(), "config.yaml"), filepath.Join(c.Etc(), "registries.yaml"), filepath.Join(c.Etc(), "k3s.yaml"), filepath.Join(c.Etc(), "node-password"))
 	return errors.Join(
 		write(filepath.Join(c.Layer(), "layer.yaml"), append(layer, settings...)),
 		write(filepath.Join(c.Repo(), ".sops.yaml"), fmt.Appendf(nil, "creation_rules:\n  - age:\n      - %s\n      - %s\n", one, two)),

@@ -162,7 +162,7 @@ func parse(b []byte, places Places) (*Layer, error) {
 	}
 	expand := func(path *string) { *path = home(*path, places.Home) }
 	for _, path := range []*string{
-		&f.K3s.DataDir, &f.K3s.Config, &f.K3s.Registries, &f.K3s.Kubeconfig, &f.Sign, &f.Metrics, &f.PingURL,
+		&f.K3s.DataDir, &f.K3s.Config, &f.K3s.Registries, &f.K3s.Kubeconfig, &f.K3s.NodePassword, &f.Sign, &f.Metrics, &f.PingURL,
 	} {
 		expand(path)
 	}

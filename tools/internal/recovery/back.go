@@ -25,7 +25,7 @@ func Newest(l *layer.Layer) (*Journal, error) {
 		return nil, err
 	}
 	// The names are times, so the last one is the newest.
-	copies, err := filepath.Glob(filepath.Join(p.root, beforePrefix+"*", journalName))
+	copies, err := filepath.Glob(filepath.Join(p.root, beforePrefix+"*", filepath.Base(p.journal())))
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ const journalLimit = 1 << 20 // bytes
 // ReadJournal reads the journal of the restore that is under way on this
 // machine; without one it returns nil.
 func ReadJournal(k asset.K3s) (*Journal, error) {
-	j, err := readJournal(filepath.Join(k.DataDir, "server", journalName))
+	j, err := readJournal(k.Journal())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -162,7 +162,7 @@ func (r *Restore) finish() error {
 }
 
 func (r *Restore) shelve() error {
-	if err := state.Replace(filepath.Join(r.journal.Before, journalName), r.journal); err != nil {
+	if err := state.Replace(filepath.Join(r.journal.Before, filepath.Base(r.places.journal())), r.journal); err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	if err := os.Remove(r.places.journal()); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -143,26 +142,37 @@ func put(path string, b []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// placeMissing puts the unit and the kubeconfig where there are none. Those
+// placeMissing puts the unit, the node's password and the kubeconfig where there
+// are none. Those
 // that are there belong to the k3s that was installed here.
 func (r *Restore) placeMissing(ctx context.Context, s *staged) error {
 	reload := false
-	for _, unit := range r.Layer.K3s.Units {
-		there, err := content(s.path(path.Join("unit", filepath.Base(unit))))
+	for _, member := range s.members {
+		unit := r.Layer.K3s.UnitPath(member)
+		if unit == "" || exists(unit) {
+			continue
+		}
+		there, err := content(s.path(member))
 		if err != nil {
 			return err
 		}
-		if there == nil || exists(unit) {
-			continue
-		}
 		mode := fs.FileMode(0o600) // an environment file holds the token
-		if filepath.Ext(unit) == ".service" {
+		if ext := filepath.Ext(unit); ext == ".service" || ext == ".conf" {
 			mode = 0o644
 		}
 		if err := r.make(unit, there, mode); err != nil {
 			return err
 		}
 		reload = true
+	}
+	password, err := content(s.path(asset.MemberPassword))
+	if err != nil {
+		return err
+	}
+	if password != nil && !exists(r.Layer.K3s.NodePassword) {
+		if err := r.make(r.Layer.K3s.NodePassword, password, 0o600); err != nil {
+			return err
+		}
 	}
 	if s.kubeconfigTo != "" && !exists(s.kubeconfigTo) {
 		b, err := content(s.kubeconfig)

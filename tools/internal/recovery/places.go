@@ -31,14 +31,13 @@ type places struct {
 const (
 	workName     = "railiance-restore"
 	beforePrefix = "railiance-before-"
-	journalName  = "railiance-restore.json"
 )
 
 func findPlaces(l *layer.Layer) (places, error) {
 	k := l.K3s
 	p := places{k3s: k, server: filepath.Join(k.DataDir, "server")}
 	p.db, p.root = filepath.Join(p.server, "db"), p.server
-	p.puts = append([]string{p.journal(), k.Token(), p.agentToken(), k.Config, k.Registries}, k.Units...)
+	p.puts = append([]string{p.journal(), k.Token(), p.agentToken(), k.Config, k.Registries, k.NodePassword}, k.Units...)
 	for _, a := range l.Assets {
 		if kubeconfig, ok := a.Kind.(asset.Kubeconfig); ok {
 			p.puts = append(p.puts, kubeconfig.Paths...)
@@ -78,7 +77,7 @@ func device(path string) (uint64, error) {
 
 func (p places) work() string { return filepath.Join(p.root, workName) }
 
-func (p places) journal() string { return filepath.Join(p.server, journalName) }
+func (p places) journal() string { return p.k3s.Journal() }
 
 // agentToken differs from the server token only where somebody chose one.
 func (p places) agentToken() string { return filepath.Join(p.server, "agent-token") }

@@ -25,6 +25,7 @@ func (w *world) restored(kind string) {
 		"k3s data/server/tls/server-ca.crt":   "of the set", // the recorded datastores hold no bootstrap data
 		"k3s data/server/manifests/mine.yaml": "of the set",
 		"etc/config.yaml":                     setConfig,
+		"etc/node/password":                   "password of the set",
 		"etc/k3s.service":                     "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n    --node-ip \\\n    the-token-of-nobody\n",
 		"k3s data/server/db/snapshots/kept":   "x",
 	} {

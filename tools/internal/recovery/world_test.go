@@ -99,6 +99,7 @@ k3s:
   config: %[1]s/etc/config.yaml
   registries: %[1]s/etc/registries.yaml
   kubeconfig: %[1]s/etc/k3s.yaml
+  node-password: %[1]s/etc/node/password
   units: [%[1]s/etc/k3s.service]
 assets:
   - {name: k3s-server, kind: k3s-server}
@@ -166,7 +167,7 @@ func serverTar(t *testing.T) []byte {
 	for _, m := range [][2]string{
 		{asset.MemberVersion, "k3s version v1.36.3+k3s1\n"}, {asset.MemberToken, setToken + "\n"}, {asset.MemberConfig, setConfig},
 		{"server/agent-token", setToken + "\n"}, {"server/tls/server-ca.crt", "of the set"}, {"server/cred/encryption-config.json", "{}"},
-		{"server/manifests/mine.yaml", "of the set"}, {"unit/k3s.service", "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n    --node-ip \\\n    the-token-of-nobody\n"},
+		{"server/manifests/mine.yaml", "of the set"}, {asset.MemberPassword, "password of the set"}, {"unit/k3s.service", "[Service]\nExecStart=/usr/local/bin/k3s \\\n    server \\\n    --node-ip \\\n    the-token-of-nobody\n"},
 	} {
 		ok(t, a.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: m[0], Size: int64(len(m[1])), Mode: 0o600}))
 		_, err := io.WriteString(a, m[1])
