@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -53,7 +54,7 @@ func failedName(a layer.Asset, made *catalog.Artifact) string {
 
 func (r *Run) fail(m *catalog.Manifest, name string, err error) {
 	r.Tell.Fail(name, err)
-	m.Failures = append(m.Failures, catalog.Failure{Asset: name, What: tell.Line(err.Error())})
+	m.Failures = append(m.Failures, catalog.Failure{Asset: name, What: short(err.Error())})
 }
 
 // take returns the artifact, and an error. Both, where the artifact is whole
@@ -97,8 +98,13 @@ func (r *Run) take(ctx context.Context, a layer.Asset, m *catalog.Manifest) (mad
 		Recipients: to.Strings, PostQuantum: to.PostQuantum,
 		Source: report.Source, Checks: report.Checks, Contents: report.Contents,
 	}
-	for _, f := range report.Findings {
-		f.Asset = dump.Asset
+	for i, f := range report.Findings {
+		if i == mostFindings {
+			f = catalog.Finding{What: fmt.Sprintf("and %d more", len(report.Findings)-i)}
+		} else if i > mostFindings {
+			break
+		}
+		f.Asset, f.What = dump.Asset, short(f.What)
 		m.Findings = append(m.Findings, f)
 		if f.Why != "" {
 			f.What += " (" + f.Why + ")"
@@ -106,6 +112,20 @@ func (r *Run) take(ctx context.Context, a layer.Asset, m *catalog.Manifest) (mad
 		r.Tell.Warn(dump.Asset, "%s", f.What)
 	}
 	return made, lacks
+}
+
+// What somebody else's objects make us say must not fill the manifest.
+const (
+	mostFindings = 20 // of one asset
+	mostText     = 4 << 10
+)
+
+func short(s string) string {
+	s = tell.Line(s)
+	if len(s) > mostText {
+		s = strings.ToValidUTF8(s[:mostText], "") + " …"
+	}
+	return s
 }
 
 func (r *Run) recipients(name string) (access.Recipients, error) {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
@@ -37,8 +38,7 @@ type Run struct {
 
 // Result is what a run made.
 type Result struct {
-	Set      *catalog.Manifest // nil: there is no set
-	Verdicts []catalog.Verdict // of the older sets, where retention ran
+	Set *catalog.Manifest // nil: there is no set
 }
 
 // ErrFailed says that something failed and was told already.
@@ -102,7 +102,7 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	}
 
 	var verdicts []catalog.Verdict
-	if m.Complete() {
+	if m.Complete() && !r.collapsed(m, sets) {
 		verdicts = catalog.Retain(append([]catalog.Set{{Manifest: m}}, sets...), r.Layer.Keep, r.Now())
 		for _, v := range verdicts {
 			if v.Goes() {
@@ -116,7 +116,7 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 		r.abandon(m)
 		return Result{}, ErrFailed
 	}
-	result := Result{Set: m, Verdicts: verdicts}
+	result := Result{Set: m}
 	if err := r.settle(ctx, m, link, verdicts, r.Now().Sub(begin)); err != nil {
 		r.Tell.Fail("", err)
 		return result, ErrFailed
@@ -144,6 +144,9 @@ func (r *Run) setUp() error {
 			"make trust pins this host's key; commit the file"))
 	case err != nil:
 		return err
+	case !trust.Trusts(signer.PublicKey(), r.Now()):
+		r.Tell.Fail("", tell.Hint(fmt.Errorf("%s does not trust %s, with which this host signs: nobody can verify these backups yet",
+			r.Layer.Signers, signer.Fingerprint()), "make trust pins this host's key; commit the file"))
 	}
 	r.trust = signer.And(trust)
 	told := map[string]bool{}
@@ -194,6 +197,7 @@ func (r *Run) settle(ctx context.Context, m *catalog.Manifest, link catalog.Link
 	}
 	for _, v := range verdicts {
 		if !v.Goes() {
+			r.Tell.Say("", "kept %s: %s", v.Set.Name(), strings.Join(v.Reasons, ", "))
 			continue
 		}
 		if err := catalog.Remove(ctx, r.dir, v.Set); err != nil {
