@@ -106,7 +106,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	cmd.Args[0] = c.Args[0]
 	cmd.Env = append([]string{}, c.Env...) // nil would mean ours
 	if !c.Bare {
-		cmd.Env = append(os.Environ(), c.Env...)
+		cmd.Env = append(withoutKeys(os.Environ()), c.Env...)
 	}
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = c.Dir, c.Stdin, c.Stdout, c.Files
 	p := &Process{ctx: ctx, name: name(c), cmd: cmd, tail: &tail{}}
@@ -189,4 +189,12 @@ func WidenPath() error {
 		}
 	}
 	return os.Setenv("PATH", strings.Join(dirs, string(filepath.ListSeparator)))
+}
+
+// withoutKeys is an environment without the private keys that sops's variables
+// may hold: no program that we start has a use for them.
+func withoutKeys(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(variable string) bool {
+		return strings.HasPrefix(variable, "SOPS_AGE_")
+	})
 }
