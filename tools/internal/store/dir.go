@@ -73,7 +73,10 @@ func (d *Dir) Put(ctx context.Context, name string, write func(io.Writer) error)
 	if err := os.Link(draft.Name(), final); err != nil {
 		return fmt.Errorf("store: publish %s: %w", name, err)
 	}
-	return d.sync()
+	if err := d.sync(); err != nil {
+		return errors.Join(err, remove(final))
+	}
+	return nil
 }
 
 // remove takes away a draft whose name may be gone already.
