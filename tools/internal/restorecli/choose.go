@@ -78,7 +78,10 @@ func (s *source) choose(ctx context.Context, sh *plugin.Shell, l *layer.Layer, d
 		return catalog.Set{}, err
 	}
 	for _, p := range append(problems, chain...) {
-		if p.Name == set.Name() && s.at == "" {
+		// A newer set that is gone makes this one old: somebody may have put an
+		// older copy of the folder back.
+		newer := errors.Is(p, catalog.ErrRemoved) && p.Name > set.Name()
+		if (p.Name == set.Name() || newer) && s.at == "" {
 			return catalog.Set{}, tell.Hint(p, "who knows why names the set by its time: AT=%s", set.Time.Format(catalog.TimeLayout))
 		}
 		sh.Tell.Warn("", "%v", p)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"time"
@@ -37,6 +38,15 @@ encrypted to other recipients than .sops.yaml names.`,
 			})
 		},
 	}
+}
+
+func there(ctx context.Context, dir *store.Dir, name string) bool {
+	f, err := dir.Open(ctx, name)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	_ = f.Close()
+	return true
 }
 
 // verified is one line of the result.
@@ -81,6 +91,9 @@ func verifyLayer(ctx context.Context, sh *plugin.Shell, l *layer.Layer) error {
 		}
 		for _, a := range s.Artifacts {
 			err := catalog.VerifyArtifact(ctx, dir, a)
+			if err != nil && !there(ctx, dir, s.Name()+catalog.SignatureSuffix) {
+				break // pruned by a backup since it was listed
+			}
 			if err == nil {
 				err = recipients(sh, l, s, a, i == 0)
 			}
@@ -104,6 +117,13 @@ func verifyLayer(ctx context.Context, sh *plugin.Shell, l *layer.Layer) error {
 
 func verifySucceeded(l *layer.Layer, dir *store.Dir, found []catalog.Set, took time.Duration) error {
 	newest := found[0]
+	seen, err := state.ReadSeen(l.Seen)
+	if err != nil {
+		return err
+	}
+	if seen.Sequence > newest.Sequence {
+		return nil // a backup has made a newer one meanwhile: this proof is of the past
+	}
 	return errors.Join(
 		state.WriteSeen(l.Seen, state.Seen{Sequence: newest.Sequence, Manifest: newest.Name(), SHA256: newest.SHA256, Time: time.Now().UTC()}),
 		state.WriteStamp(dir.Path(), state.VerifyStamp, state.Stamp{
