@@ -32,7 +32,7 @@ func (k K3s) endpoint() (value, where string, err error) {
 		var config struct {
 			Endpoint string `yaml:"datastore-endpoint"`
 		}
-		if err := decode(b, &config); err != nil {
+		if err := Decode(b, &config); err != nil {
 			return "", "", fmt.Errorf("%s: %w", file, err)
 		}
 		if config.Endpoint != "" {

@@ -109,8 +109,8 @@ func (k K3s) Version(ctx context.Context) (string, error) {
 
 const configLimit = 1 << 20 // bytes
 
-// decode decodes YAML that is not ours.
-func decode(b []byte, v any) (err error) {
+// Decode decodes YAML that is not ours.
+func Decode(b []byte, v any) (err error) {
 	// The decoder panics on some merge keys.
 	defer func() {
 		if p := recover(); p != nil {

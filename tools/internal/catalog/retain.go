@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -11,6 +12,10 @@ type Verdict struct {
 	Set     *Manifest
 	Reasons []string // why it stays; none: it goes
 }
+
+// retiredAfter is for how long complete sets must have been without an asset
+// until it counts as one that the layer owns no more.
+const retiredAfter = 30 * 24 * time.Hour
 
 // Goes says whether the set goes.
 func (v Verdict) Goes() bool { return len(v.Reasons) == 0 }
@@ -41,12 +46,13 @@ func Retain(sets []Set, keep Keep, now time.Time) []Verdict {
 			}
 		}
 	}
-	names := make([]string, 0, len(assets))
-	for name := range assets {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	newest, complete := NewestComplete(sets)
+	past, _ := NewestComplete(slices.DeleteFunc(slices.Clone(sets), func(s Set) bool { return s.Time.After(now) }))
+	for _, name := range slices.Sorted(maps.Keys(assets)) {
+		// One that the layer has owned no more for long keeps no set.
+		if past.Manifest != nil && past.Time.Sub(sets[assets[name][0]].Time) > retiredAfter {
+			continue
+		}
 		times := make([]time.Time, len(assets[name]))
 		for j, i := range assets[name] {
 			times[j] = sets[i].Time.In(now.Location())
@@ -61,7 +67,7 @@ func Retain(sets []Set, keep Keep, now time.Time) []Verdict {
 	if len(sets) > 0 && verdicts[0].Goes() {
 		verdicts[0].Reasons = []string{"the newest set"}
 	}
-	if newest, ok := NewestComplete(sets); ok {
+	if complete {
 		for i := range verdicts {
 			if verdicts[i].Set == newest.Manifest && verdicts[i].Goes() {
 				verdicts[i].Reasons = []string{"the newest complete set"}

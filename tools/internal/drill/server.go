@@ -60,7 +60,7 @@ func readServer(r io.Reader, bootstrap bool) (*server, error) {
 // served at all. Later files win over earlier ones, as with k3s.
 func (s *server) config(member string, content []byte) error {
 	var config map[string]yaml.Node
-	if err := yaml.Unmarshal(content, &config); err != nil {
+	if err := asset.Decode(content, &config); err != nil {
 		return fmt.Errorf("%s: not the YAML of a k3s configuration", member)
 	}
 	for name, value := range config {

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/railiance/railiance/tools/internal/asset"
 )
 
@@ -96,7 +94,7 @@ func (r *Restore) joins(s *staged) (bool, error) {
 		var config struct {
 			Server string `yaml:"server"`
 		}
-		if err := yaml.Unmarshal(b, &config); err != nil {
+		if err := asset.Decode(b, &config); err != nil {
 			return false, fmt.Errorf("%s: not YAML that k3s could read", f.path)
 		}
 		if config.Server != "" {
