@@ -3,9 +3,12 @@ package layertest
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -82,18 +85,17 @@ func (w *watch) follow() error {
 		return err
 	}
 	for {
-		tid, err := syscall.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, syscall.ECHILD):
-			return nil
-		case err != nil:
+		tid, err := w.next()
+		if err != nil {
+			return err
+		}
+		if _, err := syscall.Wait4(tid, &status, unix.WALL|unix.WNOTHREAD, nil); err != nil {
 			return err
 		}
 		if !status.Stopped() {
-			if tid == w.pid {
+			if tid == w.pid { // the last of its threads
 				w.status = status.ExitStatus()
+				return nil
 			}
 			continue
 		}
@@ -110,5 +112,27 @@ func (w *watch) follow() error {
 		if err := syscall.PtraceSyscall(tid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
+	}
+}
+
+// next waits until a thread of the program stops or ends. It looks before it
+// takes: this thread of ours may have started other programs too, for tests
+// that run beside this one and wait for them themselves.
+func (w *watch) next() (int, error) {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WSTOPPED|unix.WALL|unix.WNOTHREAD|unix.WNOWAIT, nil)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		// si_pid follows three numbers and a gap.
+		tid := int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), 16)))
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", w.pid, tid)); err == nil || tid == w.pid {
+			return tid, nil
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
