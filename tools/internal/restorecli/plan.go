@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/railiance/railiance/tools/internal/access"
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/sign"
+	"github.com/railiance/railiance/tools/internal/store"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -53,9 +57,14 @@ func plan(sh *plugin.Shell) *cobra.Command {
 			signer, err := sign.Load(l.SignKey)
 			p := planned{Format: 1}
 			if err == nil {
-				p.Would = fmt.Sprintf("sign with %s, %s; store in %s", l.SignKey, signer.Fingerprint(), l.Backups)
+				p.Would = fmt.Sprintf("sign with %s, %s", l.SignKey, signer.Fingerprint())
+				pinned(sh, l, signer)
 			}
 			if err := say(p, err); err != nil {
+				return err
+			}
+			free, err := room(l.Backups)
+			if err := say(planned{Format: 1, Would: fmt.Sprintf("store in %s, where %s are free", l.Backups, tell.Bytes(free))}, err); err != nil {
 				return err
 			}
 			if l.SOPS == "" {
@@ -80,4 +89,32 @@ func plan(sh *plugin.Shell) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// pinned warns where a backup would be made that nobody could verify.
+func pinned(sh *plugin.Shell, l *layer.Layer, signer *sign.Signer) {
+	trusted, err := sign.LoadTrust(l.Signers)
+	if err == nil && !trusted.Trusts(signer.PublicKey(), sh.Now()) {
+		err = fmt.Errorf("%s does not trust %s, with which this host signs", l.Signers, signer.Fingerprint())
+	}
+	if err != nil {
+		sh.Tell.Warn("", "nobody could verify the backup yet: %v; make trust pins this host's key", err)
+	}
+}
+
+// room is how many bytes the folder of the backups could still take, or the
+// folder that it would be made in, and why nothing could be written there.
+func room(path string) (int64, error) {
+	dir, err := store.OpenDir(path)
+	for errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		dir, err = store.OpenDir(path)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := unix.Access(path, unix.W_OK); err != nil {
+		return 0, tell.Hint(fmt.Errorf("%s: %w", path, err), "see mount and df; BACKUP_ROOT names another folder")
+	}
+	return dir.Free()
 }
