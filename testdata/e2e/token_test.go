@@ -72,26 +72,26 @@ func TestWrongToken(t *testing.T) {
 }
 
 // TestEncryptionConfigMissing backs up a server whose encryption configuration
-// is not where it belongs. The key is in the bootstrap data too, so a restore
-// must bring the Secrets back all the same, readable.
+// is not where it belongs. Such a set must not count as complete, and nothing
+// may be restored from it unasked.
 func TestEncryptionConfigMissing(t *testing.T) {
 	scenario(t, func(t *testing.T, w *world) {
 		w.boot(etcdConfig)
 		w.fill()
 		before := w.inventory()
 		w.firstDay()
-		w.sh("rm " + dataDir + "/server/cred/encryption-config.json")
-		d := w.call(backup)
-		t.Logf("exit status %d:\n%s", d.code, d.stderr)
-		if !strings.Contains(d.stderr, "encryption") {
-			t.Error("the backup does not mention that the encryption configuration is missing")
-		}
+		config := dataDir + "/server/cred/encryption-config.json"
+		w.sh("mv " + config + " /mnt/away")
+		w.refused([]string{"encryption-config.json", "hint:"}, backup)
+		w.refused([]string{"no set"}, restore, "apply", "--yes")
+		w.equal(before, "after a restore that was refused")
+
+		w.sh("mv /mnt/away " + config)
+		time.Sleep(1100 * time.Millisecond) // sets have the second in their names
+		w.do(backup)
 		w.wipe()
-		if d.code != 0 {
-			return // refused: such a set does not count as complete
-		}
 		w.do(restore, "apply", "--yes")
 		w.ready()
-		w.equal(before, "from a set without the encryption configuration")
+		w.equal(before, "from the set that has it")
 	})
 }
