@@ -18,6 +18,7 @@ sh "$root/testdata/real/build.sh" "$parts"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/railiance-e2e.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
 cd "$root"
 CGO_ENABLED=0 go build -buildvcs=false -o "$work/bin/" ./tools/cmd/...
 # What an ordinary user runs must not lie below a folder that is root's alone.
