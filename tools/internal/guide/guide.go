@@ -25,7 +25,6 @@ type Facts struct {
 	*layer.Layer
 	Backups  string // folder of the sets: the layer's own, or another
 	Set      string // the time of a set; empty: the shell looks for the newest
-	AtFlag   bool   // it is not the one that is taken unless another is named
 	FromFlag bool   // Backups is not the layer's own folder
 	SQLite   bool
 	Version  string // the k3s that made it
@@ -64,12 +63,9 @@ func Machine(w io.Writer, f Facts) error {
 	values["backups"], values["signers"] = inQuotes(f.Backups), inQuotes(f.Signers)
 	values["newest-set"] = newestSet
 	values["dir"], values["program"] = inQuotes(f.Dir), f.Program
-	values["which"], values["at"], values["from"] = "", "", ""
+	values["which"], values["from"] = "", ""
 	if f.Set != "" {
 		values["which"], values["newest-set"] = "the set of "+f.Set+" ", f.Set
-	}
-	if f.AtFlag {
-		values["at"] = " AT=" + f.Set
 	}
 	if f.FromFlag {
 		values["from"] = ` FROM="` + inQuotes(f.Backups) + `"`

@@ -28,7 +28,7 @@ func TestPagesAreFilled(t *testing.T) {
 	}
 	for _, facts := range []Facts{
 		{},
-		{Set: "20261121T020000Z", AtFlag: true, FromFlag: true, SQLite: true, Version: "k3s version v1", Others: true},
+		{Set: "20261121T020000Z", FromFlag: true, SQLite: true, Version: "k3s version v1", Others: true},
 	} {
 		facts.Layer, facts.Backups, facts.Program = odd(), "/opt/backup", "railiance-restore-s2"
 		var out strings.Builder

@@ -91,8 +91,9 @@ func verifyLayer(ctx context.Context, sh *plugin.Shell, l *layer.Layer) error {
 		}
 		for _, a := range s.Artifacts {
 			err := catalog.VerifyArtifact(ctx, dir, a)
-			if err != nil && !there(ctx, dir, s.Name()+catalog.SignatureSuffix) {
-				break // pruned by a backup since it was listed
+			if err != nil && !there(ctx, dir, a.Name) && !there(ctx, dir, s.Name()+catalog.SignatureSuffix) {
+				sh.Tell.Warn("", "%s went while it was read: a backup prunes; the next verify tells if it was somebody else", s.Name())
+				break
 			}
 			if err == nil {
 				err = recipients(sh, l, s, a, i == 0)
