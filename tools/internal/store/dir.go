@@ -13,9 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const draftPrefix = ".draft-"
+// DraftPrefix is what the name of a draft begins with, which no artifact's does.
+const DraftPrefix = ".draft-"
 
-// Dir is a store in one folder of a file system that knows hard links.
+// Dir is a store in one folder of a file system that knows hard links, or how
+// to rename without replacing.
 type Dir struct{ path string }
 
 // OpenDir returns the store in the folder at path. It must exist.
@@ -51,7 +53,7 @@ func (d *Dir) Put(ctx context.Context, name string, write func(io.Writer) error)
 	if _, err := os.Lstat(final); err == nil {
 		return fmt.Errorf("store: %s: %w", name, fs.ErrExist)
 	}
-	draft, err := os.CreateTemp(d.path, draftPrefix+name+"-*") // 0600 from the first byte
+	draft, err := os.CreateTemp(d.path, DraftPrefix+name+"-*") // 0600 from the first byte
 	if err != nil {
 		return fmt.Errorf("store: %s: %w", name, err)
 	}
@@ -70,13 +72,28 @@ func (d *Dir) Put(ctx context.Context, name string, write func(io.Writer) error)
 	if err := draft.Sync(); err != nil {
 		return fmt.Errorf("store: %s: %w", name, err)
 	}
-	if err := os.Link(draft.Name(), final); err != nil {
+	if err := publish(os.Link, draft.Name(), final); err != nil {
 		return fmt.Errorf("store: publish %s: %w", name, err)
 	}
 	if err := d.sync(); err != nil {
 		return errors.Join(err, remove(final))
 	}
 	return nil
+}
+
+// publish gives the draft its name unless that is taken. Network disks such as
+// SMB know no hard links; they know how to rename without replacing.
+func publish(link func(draft, final string) error, draft, final string) error {
+	err := link(draft, final)
+	for _, unknown := range []error{unix.EPERM, unix.ENOTSUP, unix.ENOSYS} {
+		if errors.Is(err, unknown) {
+			if err := unix.Renameat2(unix.AT_FDCWD, draft, unix.AT_FDCWD, final, unix.RENAME_NOREPLACE); err != nil {
+				return &os.LinkError{Op: "rename", Old: draft, New: final, Err: err}
+			}
+			return nil
+		}
+	}
+	return err
 }
 
 // remove takes away a draft whose name may be gone already.
@@ -152,7 +169,7 @@ func (d *Dir) Sweep() ([]string, error) {
 	}
 	var swept []string
 	for _, file := range files {
-		if !strings.HasPrefix(file.Name(), draftPrefix) || !file.Type().IsRegular() {
+		if !strings.HasPrefix(file.Name(), DraftPrefix) || !file.Type().IsRegular() {
 			continue
 		}
 		if err := remove(filepath.Join(d.path, file.Name())); err != nil {
@@ -177,7 +194,12 @@ func (d *Dir) sync() error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	// Some network disks cannot sync a folder, and say so. Nothing else helps there.
+	err = f.Sync()
+	if errors.Is(err, unix.EINVAL) {
+		err = nil
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("store: make %s durable: %w", d.path, err)
 	}
 	return nil

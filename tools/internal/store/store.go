@@ -34,7 +34,7 @@ type Entry struct {
 func CheckName(name string) error {
 	switch {
 	case name == "", name == ".", name == "..", len(name) > 200:
-	case strings.HasPrefix(name, draftPrefix):
+	case strings.HasPrefix(name, DraftPrefix):
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '/' || r == '\\' }):
 	default:
 		return nil

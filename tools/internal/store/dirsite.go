@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+// answerWithin is how long a folder may take to answer. A network disk whose
+// server is gone otherwise holds its callers for ever.
+const answerWithin = 30 * time.Second
+
+// DirSite is a site in a folder, which may be where a NAS is mounted.
+type DirSite struct{ path, marker string }
+
+// NewDirSite returns the site in the folder at path. The folder is not made:
+// below a mount point where nothing is mounted it would be on the wrong disk.
+// If marker is not empty, a file of that name must be in the folder before
+// anything is read or written.
+func NewDirSite(path, marker string) *DirSite { return &DirSite{path, marker} }
+
+// Where is the folder.
+func (s *DirSite) Where() string { return s.path }
+
+// there says whether the folder is the one that is meant. What it says is never
+// fs.ErrNotExist: a disk that is away must not look like an empty one.
+func (s *DirSite) there() error {
+	if _, err := OpenDir(s.path); err != nil {
+		return tell.Hint(errors.New(err.Error()), "mount the disk; a folder on this machine's own disk: install -d -m 700 %s", s.path)
+	}
+	if s.marker == "" {
+		return nil
+	}
+	// A link could lead to a marker elsewhere, which says nothing of this disk.
+	marker := filepath.Join(s.path, s.marker)
+	info, err := os.Lstat(marker)
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file", marker)
+	}
+	if err != nil {
+		err = fmt.Errorf("store: %s: is not the disk that is meant: its marker: %v", s.path, err)
+		return tell.Hint(err, "mount the disk; if this is the right one, and new: touch %s", marker)
+	}
+	return nil
+}
+
+// Store returns the folder called name.
+func (s *DirSite) Store(_ context.Context, name string) (Store, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	return &folder{s, filepath.Join(s.path, name)}, nil
+}
+
+// Names returns the folders that hold artifacts.
+func (s *DirSite) Names(ctx context.Context) ([]string, error) {
+	if err := s.there(); err != nil {
+		return nil, err
+	}
+	files, err := os.ReadDir(s.path)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	var names []string
+	for _, file := range files {
+		if !file.IsDir() || CheckName(file.Name()) != nil {
+			continue
+		}
+		entries, err := (&Dir{filepath.Join(s.path, file.Name())}).List(ctx, "")
+		// What a NAS keeps to itself, such as lost+found, is none of ours.
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) > 0 {
+			names = append(names, file.Name())
+		}
+	}
+	return names, nil
+}
+
+// Check writes an empty draft, which no look at modes can replace: a NAS maps
+// users as it likes.
+func (s *DirSite) Check(ctx context.Context, want int64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin,
+		fmt.Errorf("store: %s: does not answer within %s: is its server there?", s.path, answerWithin))
+	defer cancel()
+	result := make(chan error, 1)
+	go func() { result <- s.check(want) }() // a call to a dead NAS cannot be stopped, only left behind
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *DirSite) check(want int64) error {
+	if err := s.there(); err != nil {
+		return err
+	}
+	draft, err := os.CreateTemp(s.path, DraftPrefix+"check-*")
+	if err == nil {
+		err = errors.Join(draft.Close(), remove(draft.Name()))
+	}
+	if err != nil {
+		return fmt.Errorf("store: %s: cannot be written to: %w", s.path, err)
+	}
+	if want <= 0 {
+		return nil
+	}
+	free, err := (&Dir{s.path}).Free()
+	if err == nil && free < want {
+		err = fmt.Errorf("store: %s: has %s free, %s are needed", s.path, tell.Bytes(free), tell.Bytes(want))
+		err = tell.Hint(err, "prune, or make room on the disk")
+	}
+	return err
+}
+
+// Sweep also removes what a Check left that was killed.
+func (s *DirSite) Sweep(_ context.Context, name string) ([]string, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	if err := s.there(); err != nil {
+		return nil, err
+	}
+	if _, err := (&Dir{s.path}).Sweep(); err != nil {
+		return nil, err
+	}
+	swept, err := (&Dir{filepath.Join(s.path, name)}).Sweep()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return swept, err
+}
+
+// folder is a store of a DirSite. It asks for the marker at each deed: a disk
+// may go away at any time.
+type folder struct {
+	site *DirSite
+	path string
+}
+
+// open returns the folder, or an error that is fs.ErrNotExist as long as
+// nothing was put.
+func (f *folder) open() (*Dir, error) {
+	if err := f.site.there(); err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("store: %s is not a folder", f.path)
+	}
+	return &Dir{f.path}, nil
+}
+
+func (f *folder) Put(ctx context.Context, name string, write func(io.Writer) error) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if err := f.site.there(); err != nil {
+		return err
+	}
+	// Mkdir makes no parents: without the site's folder there is nothing to make.
+	if err := os.Mkdir(f.path, 0o700); err == nil {
+		if err := (&Dir{f.site.path}).sync(); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("store: %w", err)
+	}
+	d, err := f.open()
+	if err != nil {
+		return err
+	}
+	return d.Put(ctx, name, write)
+}
+
+func (f *folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	d, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	return d.Open(ctx, name)
+}
+
+func (f *folder) List(ctx context.Context, prefix string) ([]Entry, error) {
+	if err := f.site.there(); err != nil {
+		return nil, err
+	}
+	d, err := f.open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.List(ctx, prefix)
+}
+
+func (f *folder) Remove(ctx context.Context, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	d, err := f.open()
+	if err != nil {
+		return err
+	}
+	return d.Remove(ctx, name)
+}
