@@ -18,6 +18,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/access"
 	"github.com/railiance/railiance/tools/internal/asset"
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/guestpolicy"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -35,12 +36,14 @@ type Layer struct {
 	MaxAge  time.Duration // of the newest complete set, beyond which status complains
 	K3s     asset.K3s
 	Assets  []Asset
-	SignKey string // private ssh key that signs manifests
-	Metrics string // folder of Prometheus's textfile collector; empty: none
-	PingURL string // file with a dead-man URL, which is a secret; empty: none
+	Guests  *guestpolicy.Policy // of a Proxmox cluster; nil: the layer owns none
+	SignKey string              // private ssh key that signs manifests
+	Metrics string              // folder of Prometheus's textfile collector; empty: none
+	PingURL string              // file with a dead-man URL, which is a secret; empty: none
 
 	Backups string // folder of the sets: <BACKUP_ROOT>/<layer>
-	Seen    string // file that remembers the newest set, outside of Backups
+	State   string // folder of what is remembered outside of Backups
+	Seen    string // file in it that remembers the newest set
 	SOPS    string // .sops.yaml; empty: none was found
 	Signers string // allowed_signers, which may not exist yet
 }
@@ -82,6 +85,8 @@ type file struct {
 	Metrics string       `yaml:"metrics"`
 	PingURL string       `yaml:"ping-url-file"`
 	Assets  []yaml.Node  `yaml:"assets"`
+
+	Guests *guestpolicy.Policy `yaml:"guests"`
 }
 
 // duration is a time.Duration in Go's notation: 30m, 26h.
@@ -107,11 +112,10 @@ func Load(dir string, places Places) (*Layer, error) {
 	if err != nil {
 		return nil, tell.Hint(err, "run make in a layer's folder, or name it with --layer")
 	}
-	l, err := parse(b, places)
+	l, err := parse(b, dir, places)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	l.Dir = dir
 	if l.SOPS, err = access.Find(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -137,7 +141,8 @@ func signers(dir, sops string) string {
 	return filepath.Join(dir, AllowedSigners)
 }
 
-func parse(b []byte, places Places) (*Layer, error) {
+// parse reads the text of the layer.yaml in dir.
+func parse(b []byte, dir string, places Places) (*Layer, error) {
 	if len(b) > fileLimit {
 		return nil, fmt.Errorf("%d bytes are too many", len(b))
 	}
@@ -173,13 +178,20 @@ func parse(b []byte, places Places) (*Layer, error) {
 		return nil, err
 	}
 	l := &Layer{
-		Name: f.Layer, Keep: f.Keep, MaxAge: time.Duration(f.MaxAge), K3s: f.K3s,
+		Name: f.Layer, Dir: dir, Keep: f.Keep, MaxAge: time.Duration(f.MaxAge), K3s: f.K3s,
 		SignKey: f.Sign, Metrics: f.Metrics, PingURL: f.PingURL,
 		Backups: filepath.Join(or(places.BackupRoot, DefaultBackupRoot), f.Layer),
-		Seen:    filepath.Join(or(places.StateRoot, DefaultStateRoot), f.Layer+".seen"),
+		State:   or(places.StateRoot, DefaultStateRoot),
 	}
-	if len(f.Assets) == 0 {
-		return nil, errors.New("assets: none: the layer owns nothing")
+	l.Seen = filepath.Join(l.State, f.Layer+".seen")
+	if len(f.Assets) == 0 && f.Guests == nil {
+		return nil, errors.New("assets: none, and no guests: the layer owns nothing")
+	}
+	if f.Guests != nil {
+		if err := f.Guests.Settle(dir, f.Keep, l.MaxAge); err != nil {
+			return nil, err
+		}
+		l.Guests = f.Guests
 	}
 	seen := map[string]bool{}
 	for i, node := range f.Assets {

@@ -26,7 +26,7 @@ func shipped(t testing.TB) []byte {
 
 // What the shipped file says is what k3s's own installer does.
 func TestTheShippedLayer(t *testing.T) {
-	l, err := parse(shipped(t), places())
+	l, err := parse(shipped(t), "/repo/layers/x", places())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ const head = "format: 1\nlayer: cluster\n"
 const one = "assets:\n  - {name: a, kind: k3s-server}\n"
 
 func TestDefaults(t *testing.T) {
-	l, err := parse([]byte(head+one), Places{Home: "/root"})
+	l, err := parse([]byte(head+one), "/repo/layers/x", Places{Home: "/root"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestDefaults(t *testing.T) {
 		l.Backups != "/opt/backup/railiance/cluster" || l.Seen != "/var/lib/railiance/cluster.seen" {
 		t.Errorf("%+v", l)
 	}
-	l, err = parse([]byte(head+"keep: {yearly: 2}\nk3s: {data-dir: ~/k3s}\nsign: ~/key\n"+one), places())
+	l, err = parse([]byte(head+"keep: {yearly: 2}\nk3s: {data-dir: ~/k3s}\nsign: ~/key\n"+one), "/repo/layers/x", places())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,35 +76,38 @@ func TestDefaults(t *testing.T) {
 // A mistake is named by its line or its field, so that nobody has to guess.
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                                    "empty",
-		"{":                                                   "yaml: line 1",
-		"[]":                                                  "cannot unmarshal",
-		head + one + "---\n" + head + one:                     "more than one YAML document",
-		"format: 2\nlayer: cluster\n" + one:                   "format: 2 is not known here",
-		"layer: cluster\n" + one:                              "format: 0",
-		"format: 1\n" + one:                                   "layer: ",
-		"format: 1\nlayer: ../up\n" + one:                     `layer: "../up" is not a name`,
-		"format: 1\nlayer: manifest\n" + one:                  "is not a name",
-		head:                                                  "assets: none",
-		head + "assets: []\n":                                 "assets: none",
-		head + "keeep: {last: 7}\n" + one:                     "line 3: field keeep not found",
-		head + "keep: {lasst: 7}\n" + one:                     "line 3: field lasst not found",
-		head + "keep: {last: many}\n" + one:                   "line 3: cannot unmarshal",
-		head + "keep: {daily: -1}\n" + one:                    "keep: daily: -1 is below 0",
-		head + "timeout: soon\n" + one:                        `line 3: "soon" is not a duration such as 30m or 26h`,
-		head + "timeout: 0s\n" + one:                          "is not a duration",
-		head + "timeout: -5m\n" + one:                         "is not a duration",
-		head + "max-age: 1d\n" + one:                          "is not a duration",
-		head + "k3s: {datastore: mysql}\n" + one:              `k3s: datastore: "mysql" is none of`,
-		head + "k3s: {data-dir: var/lib}\n" + one:             `k3s: data-dir: "var/lib" is not an absolute path`,
-		head + "k3s: {service: --now}\n" + one:                `k3s: service: "--now" is not a unit's name`,
-		head + "k3s: {service: ''}\n" + one:                   "is not a unit's name",
-		head + "k3s: {token: secret}\n" + one:                 "field token not found",
-		head + "assets:\n  - {name: a}\n":                     "assets[0] (line 4): kind: missing",
-		head + "assets:\n  - {name: a, kind: command}\n":      `kind: "command" is none of`,
-		head + "assets:\n  - {kind: k3s-server}\n":            "assets[0] (line 4): name: ",
-		head + "assets:\n  - {name: A b, kind: k3s-server}\n": `name: "A b" is not a name`,
-		head + one + "  - {name: a, kind: helm-values}\n":     "assets[1] (line 5): name: a stands here twice",
+		"":                                   "empty",
+		"{":                                  "yaml: line 1",
+		"[]":                                 "cannot unmarshal",
+		head + one + "---\n" + head + one:    "more than one YAML document",
+		"format: 2\nlayer: cluster\n" + one:  "format: 2 is not known here",
+		"layer: cluster\n" + one:             "format: 0",
+		"format: 1\n" + one:                  "layer: ",
+		"format: 1\nlayer: ../up\n" + one:    `layer: "../up" is not a name`,
+		"format: 1\nlayer: manifest\n" + one: "is not a name",
+		head:                                 "assets: none",
+		head + "guests: {}\n":                "guests.cluster: missing",
+		head + "guests: {sites: 1}\n":        "line 3: cannot unmarshal",
+		head + "guests: {cluster: m, site: [a/b]}\n":                         "line 3: field site not found",
+		head + "assets: []\n":                                                "assets: none",
+		head + "keeep: {last: 7}\n" + one:                                    "line 3: field keeep not found",
+		head + "keep: {lasst: 7}\n" + one:                                    "line 3: field lasst not found",
+		head + "keep: {last: many}\n" + one:                                  "line 3: cannot unmarshal",
+		head + "keep: {daily: -1}\n" + one:                                   "keep: daily: -1 is below 0",
+		head + "timeout: soon\n" + one:                                       `line 3: "soon" is not a duration such as 30m or 26h`,
+		head + "timeout: 0s\n" + one:                                         "is not a duration",
+		head + "timeout: -5m\n" + one:                                        "is not a duration",
+		head + "max-age: 1d\n" + one:                                         "is not a duration",
+		head + "k3s: {datastore: mysql}\n" + one:                             `k3s: datastore: "mysql" is none of`,
+		head + "k3s: {data-dir: var/lib}\n" + one:                            `k3s: data-dir: "var/lib" is not an absolute path`,
+		head + "k3s: {service: --now}\n" + one:                               `k3s: service: "--now" is not a unit's name`,
+		head + "k3s: {service: ''}\n" + one:                                  "is not a unit's name",
+		head + "k3s: {token: secret}\n" + one:                                "field token not found",
+		head + "assets:\n  - {name: a}\n":                                    "assets[0] (line 4): kind: missing",
+		head + "assets:\n  - {name: a, kind: command}\n":                     `kind: "command" is none of`,
+		head + "assets:\n  - {kind: k3s-server}\n":                           "assets[0] (line 4): name: ",
+		head + "assets:\n  - {name: A b, kind: k3s-server}\n":                `name: "A b" is not a name`,
+		head + one + "  - {name: a, kind: helm-values}\n":                    "assets[1] (line 5): name: a stands here twice",
 		head + "assets:\n  - {name: a, kind: k3s-server, command: rm}\n":     "field command not found",
 		head + "assets:\n  - {name: a, kind: k3s-server, paths: [/a]}\n":     "paths: kind k3s-server has none",
 		head + "assets:\n  - {name: a, kind: kubeconfig}\n":                  "paths: none",
@@ -113,7 +116,7 @@ func TestMistakes(t *testing.T) {
 		head + strings.Repeat("#", fileLimit) + "\n" + one:                   "are too many",
 		head + "assets: &a [*a]\n":                                           "anchor",
 	} {
-		if _, err := parse([]byte(text), places()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parse([]byte(text), "/repo/layers/x", places()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.120q: %v, want %q", text, err, want)
 		}
 	}
@@ -167,7 +170,7 @@ func FuzzLayer(f *testing.F) {
 	f.Add([]byte(head + one))
 	f.Add([]byte(head + "keep: {<<: &a {last: 1}}\nassets: [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		l, err := parse(b, places())
+		l, err := parse(b, "/repo/layers/x", places())
 		if err != nil {
 			return
 		}
@@ -180,4 +183,25 @@ func FuzzLayer(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestTheShippedGuests(t *testing.T) {
+	b, err := os.ReadFile("../../../layers/madagascar/layer.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := parse(b, "/repo/layers/madagascar", places())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := catalog.Keep{Last: 3, Daily: 7, Weekly: 4, Monthly: 3}
+	if l.Name != "madagascar" || len(l.Assets) != 0 || l.Guests.Context != "/repo/layers/madagascar/cluster-context/madagascar.json" || l.State != "/state" {
+		t.Errorf("%+v, %+v", l, l.Guests)
+	}
+	if r := l.Guests.For(100, nil, ""); r.Keep != keep || r.MaxAge != 26*time.Hour || r.Skip {
+		t.Errorf("%+v", r)
+	}
+	if !l.Guests.For(100, []string{"nobackup"}, "").Skip || l.Guests.Node().Keep != (catalog.Keep{Last: 7}) {
+		t.Error("the shipped rules do not say what they seem to")
+	}
 }
