@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/shell"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -56,7 +57,7 @@ func watch(t *testing.T, answer int) *watched {
 	if err := os.WriteFile(w.layer.PingURL, []byte(service.URL+secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.shell = &Shell{Program: "test", Now: time.Now, Tell: &tell.Teller{Program: "test", Layer: "cluster", W: w.story}}
+	w.shell = &Shell{Shell: &shell.Shell{Program: "test", Now: time.Now, Tell: &tell.Teller{Program: "test", Layer: "cluster", W: w.story}}}
 	return w
 }
 
