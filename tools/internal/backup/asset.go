@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/seal"
+	"github.com/railiance/railiance/tools/internal/setrun"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -54,7 +54,7 @@ func failedName(a layer.Asset, made *catalog.Artifact) string {
 
 func (r *Run) fail(m *catalog.Manifest, name string, err error) {
 	r.Tell.Fail(name, err)
-	m.Failures = append(m.Failures, catalog.Failure{Asset: name, What: short(err.Error())})
+	m.Failures = append(m.Failures, catalog.Failure{Asset: name, What: setrun.Short(err.Error())})
 }
 
 // take returns the artifact, and an error. Both, where the artifact is whole
@@ -98,34 +98,8 @@ func (r *Run) take(ctx context.Context, a layer.Asset, m *catalog.Manifest) (mad
 		Recipients: to.Strings, PostQuantum: to.PostQuantum,
 		Source: report.Source, Checks: report.Checks, Contents: report.Contents,
 	}
-	for i, f := range report.Findings {
-		if i == mostFindings {
-			f = catalog.Finding{What: fmt.Sprintf("and %d more", len(report.Findings)-i)}
-		} else if i > mostFindings {
-			break
-		}
-		f.Asset, f.What = dump.Asset, short(f.What)
-		m.Findings = append(m.Findings, f)
-		if f.Why != "" {
-			f.What += " (" + f.Why + ")"
-		}
-		r.Tell.Warn(dump.Asset, "%s", f.What)
-	}
+	m.Findings = append(m.Findings, setrun.Findings(r.Tell, dump.Asset, report.Findings)...)
 	return made, lacks
-}
-
-// What somebody else's objects make us say must not fill the manifest.
-const (
-	mostFindings = 20 // of one asset
-	mostText     = 4 << 10
-)
-
-func short(s string) string {
-	s = tell.Line(s)
-	if len(s) > mostText {
-		s = strings.ToValidUTF8(s[:mostText], "") + " …"
-	}
-	return s
 }
 
 func (r *Run) recipients(name string) (access.Recipients, error) {

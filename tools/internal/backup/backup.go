@@ -11,14 +11,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
+	"path/filepath"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guide"
 	"github.com/railiance/railiance/tools/internal/layer"
-	"github.com/railiance/railiance/tools/internal/sign"
+	"github.com/railiance/railiance/tools/internal/setrun"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/store"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -32,14 +31,17 @@ type Run struct {
 	Tell  *tell.Teller
 
 	dir    *store.Dir
-	signer *sign.Signer
-	trust  *sign.Trust
+	keys   setrun.Keys
+	folder *setrun.Folder
 }
 
 // Result is what a run made.
 type Result struct {
 	Set *catalog.Manifest // nil: there is no set
 }
+
+// noteName is the file that says which set a run is making.
+const noteName = ".run"
 
 // ErrFailed says that something failed and was told already.
 var ErrFailed = errors.New("the backup is not complete")
@@ -68,23 +70,28 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	}
 	defer lock.Unlock()
 
-	sets, _, err := catalog.Read(ctx, dir, r.trust)
+	r.folder = &setrun.Folder{
+		Store: dir, Layer: r.Layer.Name, Seen: r.Layer.Seen, Note: filepath.Join(dir.Path(), noteName),
+		Keys: r.keys, Tell: r.Tell, Now: r.Now,
+		Read: func(ctx context.Context) ([]catalog.Set, []catalog.Problem, error) {
+			return catalog.Read(ctx, dir, r.keys.Trust)
+		},
+		Drafts: func(context.Context) ([]string, error) { return dir.Sweep() },
+	}
+	clean := r.sweep(ctx)
+	swept, err := r.folder.Open(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	failed := r.sweep(ctx, sets) != nil
-	// What is debris is gone now, and no problem any more.
-	sets, problems, err := catalog.Read(ctx, dir, r.trust)
+	at, err := setrun.Instant(ctx, r.Now(), r.folder)
 	if err != nil {
 		return Result{}, err
 	}
-	seen, lost := r.compare(sets, problems)
-	at := r.instant(ctx, sets)
-	if err := r.beginNote(at); err != nil {
-		return Result{}, err
+	if err := r.folder.Begin(at); err != nil {
+		return Result{}, tell.Hint(fmt.Errorf("the backup folder cannot be written: %w", err), "nothing was changed; see df and mount for %s", dir.Path())
 	}
 
-	m := r.manifest(at, sets, seen, lost)
+	m := r.folder.Manifest(at, r.Tool)
 	for _, a := range r.Layer.Assets {
 		if err := ctx.Err(); err != nil {
 			break
@@ -92,28 +99,23 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 		r.one(ctx, a, m)
 	}
 	if ctx.Err() != nil {
-		r.abandon(m)
+		r.abandon(ctx, m)
 		return Result{}, fmt.Errorf("stopped: %w", context.Cause(ctx))
 	}
 	r.crossCheck(m)
 	if len(m.Artifacts) == 0 {
-		r.abandon(m)
+		r.abandon(ctx, m)
 		return Result{}, tell.Hint(ErrFailed, "no asset could be backed up; the older sets are as they were")
 	}
 
 	var verdicts []catalog.Verdict
-	if m.Complete() && !r.collapsed(m, sets) {
-		verdicts = catalog.Retain(append([]catalog.Set{{Manifest: m}}, sets...), r.Layer.Keep, r.Now())
-		for _, v := range verdicts {
-			if v.Goes() {
-				m.Prunes = append(m.Prunes, v.Set.Name())
-			}
-		}
+	if m.Complete() && !r.collapsed(m) {
+		verdicts = r.folder.Retain(m, r.Layer.Keep)
 	}
-	link, err := catalog.Write(ctx, dir, m, r.signer)
+	link, err := r.folder.Publish(ctx, m)
 	if err != nil {
 		r.Tell.Fail("", err)
-		r.abandon(m)
+		r.abandon(ctx, m)
 		return Result{}, ErrFailed
 	}
 	result := Result{Set: m}
@@ -121,7 +123,7 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 		r.Tell.Fail("", err)
 		return result, ErrFailed
 	}
-	if failed || !m.Complete() {
+	if !clean || !swept || !m.Complete() {
 		return result, ErrFailed
 	}
 	return result, nil
@@ -132,23 +134,11 @@ func (r *Run) setUp() error {
 	if r.Layer.SOPS == "" {
 		return tell.Hint(fmt.Errorf("no %s from %s upward", ".sops.yaml", r.Layer.Dir), "make init makes a key and that file")
 	}
-	signer, err := sign.Load(r.Layer.SignKey)
+	keys, err := setrun.LoadKeys(r.Layer.SignKey, r.Layer.Signers, r.Now(), r.Tell)
 	if err != nil {
 		return err
 	}
-	r.signer = signer
-	trust, err := sign.LoadTrust(r.Layer.Signers)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		r.Tell.Fail("", tell.Hint(fmt.Errorf("%s is missing: nobody can verify these backups yet", r.Layer.Signers),
-			"make trust pins this host's key; commit the file"))
-	case err != nil:
-		return err
-	case !trust.Trusts(signer.PublicKey(), r.Now()):
-		r.Tell.Fail("", tell.Hint(fmt.Errorf("%s does not trust %s, with which this host signs: nobody can verify these backups yet",
-			r.Layer.Signers, signer.Fingerprint()), "make trust pins this host's key; commit the file"))
-	}
-	r.trust = signer.And(trust)
+	r.keys = keys
 	told := map[string]bool{}
 	for _, a := range r.Layer.Assets {
 		to, err := r.recipients(catalog.ArtifactName(a.Name, r.Now(), "x"))
@@ -165,46 +155,14 @@ func (r *Run) setUp() error {
 	return nil
 }
 
-func (r *Run) manifest(at time.Time, sets []catalog.Set, seen state.Seen, lost []string) *catalog.Manifest {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	m := &catalog.Manifest{
-		Format: catalog.Format, Layer: r.Layer.Name, Host: host, Sequence: seen.Sequence + 1, Time: at, Tool: r.Tool, Lost: lost,
-	}
-	if len(sets) > 0 {
-		link := sets[0].Link()
-		m.Previous = &link
-		m.Sequence = max(m.Sequence, sets[0].Sequence+1)
-	}
-	for _, s := range sets {
-		m.Present = append(m.Present, s.Link())
-	}
-	return m
-}
-
 // settle does what follows a set: the memory of it, the stamp, the pruning.
 func (r *Run) settle(ctx context.Context, m *catalog.Manifest, link catalog.Link, verdicts []catalog.Verdict, took time.Duration) error {
-	errs := []error{
-		state.WriteSeen(r.Layer.Seen, state.Seen{Sequence: m.Sequence, Manifest: link.Manifest, SHA256: link.SHA256, Time: r.Now().UTC()}),
-		guide.WriteRestorePage(r.dir.Path(), r.Layer),
-	}
+	errs := []error{r.folder.Remember(m, link), guide.WriteRestorePage(r.dir.Path(), r.Layer)}
 	if m.Complete() {
 		errs = append(errs, state.WriteStamp(r.dir.Path(), state.BackupStamp, state.Stamp{
 			Deed: "backup", Time: r.Now().UTC(), Manifest: m.Name(), Seconds: took.Seconds(),
 		}))
 	}
-	for _, v := range verdicts {
-		if !v.Goes() {
-			r.Tell.Say("", "kept %s: %s", v.Set.Name(), strings.Join(v.Reasons, ", "))
-			continue
-		}
-		if err := catalog.Remove(ctx, r.dir, v.Set); err != nil {
-			errs = append(errs, fmt.Errorf("prune %s: %w", v.Set.Name(), err))
-			continue
-		}
-		r.Tell.Say("", "pruned %s: no rule keeps it", v.Set.Name())
-	}
-	return errors.Join(append(errs, r.endNote())...)
+	_, err := r.folder.Prune(ctx, verdicts)
+	return errors.Join(append(errs, err, r.folder.End())...)
 }

@@ -1,11 +1,11 @@
-package backup
+package setrun_test
 
 import (
 	"testing"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
-	"github.com/railiance/railiance/tools/internal/tell"
+	"github.com/railiance/railiance/tools/internal/setrun"
 )
 
 func TestCollapsed(t *testing.T) {
@@ -35,7 +35,7 @@ func TestCollapsed(t *testing.T) {
 			sets = append(sets, catalog.Set{Manifest: m})
 		}
 		m := set(0, c.now)
-		if got := (&Run{Tell: &tell.Teller{}}).collapsed(m, sets); got != c.want {
+		if _, got := setrun.Collapsed(m, sets, setrun.Count{Name: "registry/secrets", Least: 6}); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 		if (len(m.Findings) > 0) != c.want {

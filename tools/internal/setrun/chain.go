@@ -1,0 +1,64 @@
+package setrun
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/state"
+	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+// compare tells what is wrong with the sets that are here, and keeps what the
+// manifest of the new one says of it: its number, and the sets that have
+// vanished.
+func (f *Folder) compare(problems []catalog.Problem) {
+	var err error
+	if f.seen, err = state.ReadSeen(f.Seen); err != nil {
+		f.Tell.Fail(f.Asset, tell.Hint(err, "make verify compares the sets with each other; remove that file when they are right"))
+	}
+	chain := catalog.Chain(f.Sets, catalog.Link{Manifest: f.seen.Manifest, SHA256: f.seen.SHA256}, f.seen.Sequence)
+	for _, p := range append(problems, chain...) {
+		f.Tell.Fail(f.Asset, tell.Hint(p, "make verify says more; this set is left as it is"))
+	}
+	f.lost = lost(f.Sets, chain)
+}
+
+// lost are the manifests that were here and are not, without those that an
+// older manifest has told of already.
+func lost(sets []catalog.Set, chain []catalog.Problem) []string {
+	var names []string
+	for _, p := range chain {
+		if !errors.Is(p, catalog.ErrRemoved) {
+			continue
+		}
+		if told := slices.ContainsFunc(sets, func(s catalog.Set) bool { return slices.Contains(s.Lost, p.Name) }); !told {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// Instant is the time of a new set: now, or, where something in one of the
+// folders has that name already, the next free second.
+func Instant(ctx context.Context, now time.Time, folders ...*Folder) (time.Time, error) {
+	at := now.UTC().Truncate(time.Second)
+	var taken []store.Entry
+	for _, f := range folders {
+		if len(f.Sets) > 0 && f.Sets[0].Time.After(at) {
+			f.Tell.Warn(f.Asset, "the newest set, %s, is from the future: this clock or the one before is wrong", f.Sets[0].Name())
+		}
+		entries, err := f.Store.List(ctx, "")
+		if err != nil {
+			return at, err
+		}
+		taken = append(taken, entries...)
+	}
+	for slices.ContainsFunc(taken, func(e store.Entry) bool { return catalog.BelongsTo(e.Name, at) }) {
+		at = at.Add(time.Second)
+	}
+	return at, nil
+}
