@@ -1,0 +1,32 @@
+package tbtest
+
+import (
+	"testing"
+
+	"github.com/railiance/railiance/tools/internal/mustrun"
+)
+
+// New is Start for a test, which it skips where there can be no ring. The ring
+// goes with the test.
+func New(t testing.TB, n int) *Ring {
+	t.Helper()
+	needs(t)
+	r, err := Start(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func needs(t testing.TB) {
+	t.Helper()
+	mustrun.Root(t)
+	for _, program := range programs() {
+		mustrun.Command(t, program)
+	}
+}
