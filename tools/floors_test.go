@@ -65,7 +65,7 @@ const everywhere = "tell"
 
 // forTests are packages that only tests may import. They may do as they like.
 func forTests() []string {
-	return []string{"fake", "layertest", "mustrun", "store/storetest", "vma/vmatest"}
+	return []string{"fake", "layertest", "mustrun", "tbtest", "store/storetest", "vma/vmatest"}
 }
 
 // soleImporters are packages that few may import.
