@@ -29,7 +29,7 @@ func floors() map[string]int {
 		"catalog": 1, "clustercontext": 1, "records": 1, "shell": 1,
 		"asset": 2, "metrics": 2, "setrun": 2, "guestset": 2, "guestpolicy": 2, "sites": 2,
 		"layer": 3, "guide": 3, "backup": 3, "opening": 3, "recovery": 3, "drill": 3, "schedule": 3,
-		"plugin": 4, "backupcli": 4, "restorecli": 4, "secretscli": 4,
+		"plugin": 4, "layercli": 4, "backupcli": 4, "restorecli": 4, "secretscli": 4,
 	}
 }
 
@@ -56,7 +56,8 @@ func beside() map[string][]string {
 		"recovery":        {"layer", "opening"},
 		"drill":           {"opening"},
 		"backupcli":       {"plugin"},
-		"restorecli":      {"plugin"},
+		"layercli":        {"plugin"},
+		"restorecli":      {"plugin", "layercli"},
 	}
 }
 
@@ -70,7 +71,7 @@ func forTests() []string {
 
 // soleImporters are packages that few may import.
 func soleImporters() map[string][]string {
-	decryption := []string{"access/identity", "opening", "recovery", "drill", "restorecli", "secretscli"}
+	decryption := []string{"access/identity", "opening", "recovery", "drill", "layercli", "restorecli", "secretscli"}
 	return map[string][]string{
 		"os/exec":                    {"host"},
 		internal + "unseal":          decryption,

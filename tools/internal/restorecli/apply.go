@@ -14,6 +14,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/layercli"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/recovery"
 	"github.com/railiance/railiance/tools/internal/state"
@@ -79,7 +80,7 @@ func (a *applied) single(ctx context.Context, sh *plugin.Shell, l *layer.Layer) 
 		return err
 	}
 	artifact, _ := set.Artifact(a.asset)
-	ids, err := keys(ctx, sh)
+	ids, err := layercli.Keys(ctx, sh)
 	if err != nil {
 		return err
 	}
@@ -106,11 +107,11 @@ func (a *applied) whole(ctx context.Context, sh *plugin.Shell, l *layer.Layer) (
 		if err := sh.Print(p, func(w io.Writer) { showPlan(w, p) }); err != nil {
 			return err
 		}
-		return confirm(sh, a.yes, "do this?")
+		return layercli.Confirm(sh, a.yes, "do this?")
 	}
 	r := &recovery.Restore{
 		Layer: l, Tell: sh.Tell, Now: sh.Now, KeepConfig: a.keep, Ready: a.ready,
-		Keys: func() ([]age.Identity, error) { return keys(ctx, sh) },
+		Keys: func() ([]age.Identity, error) { return layercli.Keys(ctx, sh) },
 	}
 	if a.back {
 		return a.goBack(ctx, sh, r, agree)

@@ -14,6 +14,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/drill"
 	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/layercli"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -87,7 +88,7 @@ func rehearse(ctx context.Context, sh *plugin.Shell, l *layer.Layer, f drillFlag
 		return err
 	}
 	newest, ok := catalog.NewestComplete(found)
-	identities, err := keys(ctx, sh)
+	identities, err := layercli.Keys(ctx, sh)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/layercli"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/sign"
 	"github.com/railiance/railiance/tools/internal/store"
@@ -24,11 +25,11 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		verify(sh),
 		status(sh),
 		plan(sh),
-		trust(sh),
-		initialize(sh),
+		layercli.Trust(sh),
+		layercli.Init(sh),
 		drillVerb(sh),
 		drillInsideVerb(),
-		scheduleVerbs(sh),
+		layercli.Schedule(sh, schedulePlan),
 	)
 	return root
 }

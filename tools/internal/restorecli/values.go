@@ -8,6 +8,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/asset"
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/layercli"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/recovery"
 )
@@ -37,7 +38,7 @@ func values(sh *plugin.Shell) *cobra.Command {
 				return err
 			}
 			artifact, _ := ofKind(set, asset.KindHelmValues)
-			ids, err := keys(cmd.Context(), sh)
+			ids, err := layercli.Keys(cmd.Context(), sh)
 			if err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-package restorecli
+package layercli
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 
 const keyLimit = 1 << 20 // bytes that a command may print as a key
 
-// keys finds the private keys where sops would.
-func keys(ctx context.Context, sh *plugin.Shell) ([]age.Identity, error) {
+// Keys finds the private keys where sops would.
+func Keys(ctx context.Context, sh *plugin.Shell) ([]age.Identity, error) {
 	found, err := identity.Load(os.Getenv, plugin.Home(), func(command string) ([]byte, error) {
 		return host.Output(ctx, host.Command{Args: []string{"sh", "-c", command}}, keyLimit)
 	})

@@ -1,4 +1,4 @@
-package restorecli
+package layercli
 
 import (
 	"bufio"
@@ -16,7 +16,8 @@ import (
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
-func trust(sh *plugin.Shell) *cobra.Command {
+// Trust pins the key that signs.
+func Trust(sh *plugin.Shell) *cobra.Command {
 	var yes bool
 	verb := &cobra.Command{
 		Use:   "trust",
@@ -35,7 +36,7 @@ func trust(sh *plugin.Shell) *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(sh.Stdout, "%s signs manifests with %s\n%s\n", host, l.SignKey, signer.Fingerprint())
-			if err := confirm(sh, yes, fmt.Sprintf("trust it in %s?", l.Signers)); err != nil {
+			if err := Confirm(sh, yes, fmt.Sprintf("trust it in %s?", l.Signers)); err != nil {
 				return err
 			}
 			added, err := sign.AddTrusted(l.Signers, "root@"+host, signer.PublicKey())
@@ -54,9 +55,9 @@ func trust(sh *plugin.Shell) *cobra.Command {
 	return verb
 }
 
-// confirm asks a person. Without a terminal there is nobody to ask, and only
+// Confirm asks a person. Without a terminal there is nobody to ask, and only
 // --yes will do.
-func confirm(sh *plugin.Shell, yes bool, question string) error {
+func Confirm(sh *plugin.Shell, yes bool, question string) error {
 	if yes {
 		return nil
 	}

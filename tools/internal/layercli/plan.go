@@ -1,4 +1,4 @@
-package restorecli
+package layercli
 
 import (
 	"bytes"
@@ -8,11 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/railiance/railiance/tools/internal/access"
 	"github.com/railiance/railiance/tools/internal/access/identity"
-	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/schedule"
@@ -21,12 +19,10 @@ import (
 	"github.com/railiance/railiance/tools/internal/unseal"
 )
 
-// slack is what a backup may take besides its assets: reading the older sets,
-// pruning, telling.
-const slack = 15 * time.Minute
-
-// schedulePlan is what to run for the layer, with the settings of this call.
-func schedulePlan(sh *plugin.Shell, l *layer.Layer, bin string) (schedule.Plan, error) {
+// SchedulePlan is what to run for the layer, with the settings of this call.
+// What runs, for how long at most and after what is left to the caller. name is
+// that of one of the layer's artifacts, to see whether a drill could open it.
+func SchedulePlan(sh *plugin.Shell, l *layer.Layer, bin, name string) (schedule.Plan, error) {
 	if bin == "" {
 		exe, err := os.Executable()
 		if err != nil {
@@ -36,12 +32,6 @@ func schedulePlan(sh *plugin.Shell, l *layer.Layer, bin string) (schedule.Plan, 
 	}
 	p := schedule.Plan{
 		Layer: l.Name, Dir: l.Dir, Backups: l.Backups, State: filepath.Dir(l.Seen), Bin: bin,
-		Backup: strings.Replace(sh.Program, "-restore-", "-backup-", 1), Restore: sh.Program,
-		Timeout: slack,
-		After:   []string{strings.TrimSuffix(l.K3s.Service, ".service") + ".service"},
-	}
-	for _, a := range l.Assets {
-		p.Timeout += a.Timeout
 	}
 	for _, name := range []string{"BACKUP_ROOT", "RAILIANCE_STATE", "SOPS_AGE_KEY_FILE"} {
 		if value := os.Getenv(name); value != "" {
@@ -67,22 +57,22 @@ func schedulePlan(sh *plugin.Shell, l *layer.Layer, bin string) (schedule.Plan, 
 	if err := errors.Join(errs...); err != nil {
 		return schedule.Plan{}, err
 	}
-	err := keyAtHand(sh, l)
+	err := keyAtHand(l, name)
 	p.Drill = err == nil
 	if err != nil {
 		sh.Tell.Warn("", "no drill is scheduled: %v", err)
 	}
-	return p, p.Check()
+	return p, nil
 }
 
 // keyAtHand tries whether a scheduled run on this machine could open what is
 // sealed today. Only keys in files count: what stands in the environment of
 // this call will not be there at night.
-func keyAtHand(sh *plugin.Shell, l *layer.Layer) error {
+func keyAtHand(l *layer.Layer, name string) error {
 	if l.SOPS == "" {
 		return fmt.Errorf("no .sops.yaml from %s upward names a recipient", l.Dir)
 	}
-	to, err := access.ForPath(l.SOPS, filepath.Join(l.Backups, catalog.ArtifactName(l.Assets[0].Name, sh.Now(), "x")))
+	to, err := access.ForPath(l.SOPS, filepath.Join(l.Backups, name))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package restorecli
+package layercli
 
 import (
 	"fmt"
@@ -10,7 +10,8 @@ import (
 	"github.com/railiance/railiance/tools/internal/plugin"
 )
 
-func initialize(sh *plugin.Shell) *cobra.Command {
+// Init makes what the first backup needs.
+func Init(sh *plugin.Shell) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init",
 		Short: "Make the age key and the .sops.yaml, where there are none",
