@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/railiance/railiance/tools/internal/access"
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/plugin"
+	"github.com/railiance/railiance/tools/internal/setcheck"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/store"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -38,15 +36,6 @@ encrypted to other recipients than .sops.yaml names.`,
 			})
 		},
 	}
-}
-
-func there(ctx context.Context, dir *store.Dir, name string) bool {
-	f, err := dir.Open(ctx, name)
-	if err != nil {
-		return !errors.Is(err, fs.ErrNotExist)
-	}
-	_ = f.Close()
-	return true
 }
 
 // verified is one line of the result.
@@ -91,7 +80,7 @@ func verifyLayer(ctx context.Context, sh *plugin.Shell, l *layer.Layer) error {
 		}
 		for _, a := range s.Artifacts {
 			err := catalog.VerifyArtifact(ctx, dir, a)
-			if err != nil && !there(ctx, dir, a.Name) && !there(ctx, dir, s.Name()+catalog.SignatureSuffix) {
+			if err != nil && setcheck.Gone(ctx, dir, s, a) {
 				sh.Tell.Warn("", "%s went while it was read: a backup prunes; the next verify tells if it was somebody else", s.Name())
 				break
 			}
@@ -139,13 +128,9 @@ func recipients(sh *plugin.Shell, l *layer.Layer, s catalog.Set, a catalog.Artif
 	if l.SOPS == "" {
 		return fmt.Errorf("no .sops.yaml from %s upward says who may read it", l.Dir)
 	}
-	want, err := access.ForPath(l.SOPS, filepath.Join(l.Backups, a.Name))
-	if err != nil {
+	have, should, err := setcheck.Readers(l.SOPS, filepath.Join(l.Backups, a.Name), a)
+	if err != nil || have == nil {
 		return err
-	}
-	have, should := slices.Sorted(slices.Values(a.Recipients)), slices.Sorted(slices.Values(want.Strings))
-	if slices.Equal(have, should) {
-		return nil
 	}
 	if newest {
 		return tell.Hint(fmt.Errorf("wrong recipients: it is encrypted to %v, and %s names %v", have, l.SOPS, should),
@@ -157,20 +142,11 @@ func recipients(sh *plugin.Shell, l *layer.Layer, s catalog.Set, a catalog.Artif
 
 // strangers are files that look like artifacts and belong to no set.
 func strangers(ctx context.Context, sh *plugin.Shell, dir *store.Dir, found []catalog.Set) {
-	entries, err := dir.List(ctx, "")
+	names, err := setcheck.Strangers(ctx, dir, found)
 	if err != nil {
 		sh.Tell.Fail("", err)
-		return
 	}
-	known := map[string]bool{}
-	for _, s := range found {
-		for _, a := range s.Artifacts {
-			known[a.Name] = true
-		}
-	}
-	for _, e := range entries {
-		if filepath.Ext(e.Name) == ".age" && !known[e.Name] {
-			sh.Tell.Warn("", "%s belongs to no trusted set: it is not ours, or a run was killed", e.Name)
-		}
+	for _, name := range names {
+		sh.Tell.Warn("", "%s belongs to no trusted set: it is not ours, or a run was killed", name)
 	}
 }
