@@ -51,6 +51,7 @@ func beside() map[string][]string {
 		"access/identity": {"access"},
 		"etcdsnap":        {"registry"},
 		"kine":            {"registry"},
+		"store/s3store":   {"host", "store", "store/wire"},
 		"guide":           {"layer"},
 		"backup":          {"layer", "guide"},
 		"recovery":        {"layer", "opening"},
@@ -66,7 +67,7 @@ const everywhere = "tell"
 
 // forTests are packages that only tests may import. They may do as they like.
 func forTests() []string {
-	return []string{"fake", "layertest", "mustrun", "tbtest", "store/storetest", "vma/vmatest"}
+	return []string{"fake", "layertest", "mustrun", "tbtest", "store/storetest", "store/storetest/servers", "vma/vmatest"}
 }
 
 // soleImporters are packages that few may import.

@@ -2,6 +2,7 @@
 # Builds the real programs that the tests run against, into DIR:
 #   k3s systemctl etcdutl   from testdata/k3s
 #   helm3 helm4             from testdata/real/helm
+#   versitygw               from testdata/real/versitygw, an S3 service
 #
 # usage: build.sh [DIR]     DIR defaults to ${XDG_CACHE_HOME:-$HOME/.cache}/railiance/real
 #
@@ -55,4 +56,5 @@ build k3s "$here/../k3s" . "$kube_flags"
 build etcdutl "$here/../k3s" go.etcd.io/etcd/etcdutl/v3 ""
 build helm3 "$here/helm" helm.sh/helm/v3/cmd/helm "-X helm.sh/helm/v3/internal/version.version=v3.22.0"
 build helm4 "$here/helm" helm.sh/helm/v4/cmd/helm "-X helm.sh/helm/v4/internal/version.version=v4.3.1"
+build versitygw "$here/versitygw" github.com/versity/versitygw/cmd/versitygw ""
 echo "ready in $dir"

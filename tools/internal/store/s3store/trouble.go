@@ -1,0 +1,133 @@
+package s3store
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/store/wire"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+// try calls f until it succeeds, fails for good, or failed often enough.
+func (s *Site) try(ctx context.Context, f func() error) error {
+	for n := 1; ; n++ {
+		err := f()
+		if err == nil || ctx.Err() != nil || !transient(err) {
+			return err
+		}
+		if n == wire.Tries {
+			return fmt.Errorf("tried %d times: %w", n, err)
+		}
+		if err := wire.Backoff(ctx, s.pause, n); err != nil {
+			return err
+		}
+	}
+}
+
+// reply is the answer of the service in an error.
+func reply(err error) (minio.ErrorResponse, bool) {
+	var r minio.ErrorResponse
+	ok := errors.As(err, &r)
+	return r, ok
+}
+
+func code(err error) string {
+	r, _ := reply(err)
+	return r.Code
+}
+
+// transient says whether asking again may help.
+func transient(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	case errors.Is(err, wire.ErrStalled):
+		return true
+	}
+	if r, ok := reply(err); ok {
+		switch r.Code {
+		case "SlowDown", "InternalError", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict":
+			return true
+		}
+		switch r.StatusCode {
+		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway,
+			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
+	}
+	var network *url.Error
+	return errors.As(err, &network)
+}
+
+// answer is what the service said, as far as it can be shown.
+type answer struct {
+	text string
+	err  error
+}
+
+func (a *answer) Error() string { return a.text }
+
+func (a *answer) Unwrap() error { return a.err }
+
+// explain says in words what went wrong, and what a person can do.
+func (s *Site) explain(what string, err error) error {
+	var network *url.Error
+	if errors.As(err, &network) {
+		// Without the address, whose parameters help nobody.
+		err = &answer{text: host.Printable(network.Err.Error()), err: err}
+	}
+	fail := func(sentence string) error {
+		return fmt.Errorf("store: %s: %s: %s: %w", s.Where(), what, sentence, err)
+	}
+	r, ok := reply(err)
+	if ok {
+		text := host.Printable(r.Message)
+		if len(text) > 300 {
+			text = text[:300] + "…"
+		}
+		err = &answer{text: fmt.Sprintf("%s (%s, status %d)", text, host.Printable(r.Code), r.StatusCode), err: err}
+	}
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return tell.Hint(fail("the server's certificate is not trusted"), "name the file of its authority as \"ca\" of the store in the cluster context")
+	case !ok:
+		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, err)
+	}
+	switch r.Code {
+	case minio.NoSuchKey:
+		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, fs.ErrNotExist)
+	case minio.PreconditionFailed, "ConditionalRequestConflict":
+		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, fs.ErrExist)
+	case minio.NoSuchBucket:
+		return tell.Hint(fail("the bucket does not exist"), "create the bucket %s, or mend its name in the cluster context", s.Bucket)
+	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidAccessKey", "InvalidToken", "ExpiredToken", "TokenRefreshRequired":
+		return tell.Hint(fail("the service refuses the credentials"), "mend the access key and the secret key in the sops file of this store")
+	case "RequestTimeTooSkewed", "RequestExpired":
+		ahead := time.Duration(s.clock.ahead.Load()).Round(time.Second)
+		return tell.Hint(fail(fmt.Sprintf("the clocks differ too much; the server's is %s ahead of ours", ahead)), "set the clock: timedatectl set-ntp true")
+	case "AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "TemporaryRedirect":
+		region := host.Printable(r.Region)
+		return tell.Hint(fail("this is not the region of the bucket"), "set \"region\" of the store in the cluster context; the service says %q", region)
+	case minio.AccessDenied, "AllAccessDisabled":
+		return tell.Hint(fail("the credentials do not allow this"),
+			"grant s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:DeleteObject on %s", s.Bucket)
+	case "QuotaExceeded", "XMinioStorageFull", "EntityTooLarge":
+		return tell.Hint(fail("there is no room"), "prune, or raise the quota of the bucket")
+	}
+	if transient(err) {
+		return tell.Hint(fail("the service is overloaded or down"), "run it again later")
+	}
+	return fail("the service refuses it")
+}

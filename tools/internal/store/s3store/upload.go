@@ -1,0 +1,235 @@
+package s3store
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// upload is an artifact on its way. While a part is being sent the next one is
+// being filled.
+type upload struct {
+	*bucket
+	name  string
+	token string // tells our artifact from another's of that name
+	ctx   context.Context
+	stop  context.CancelFunc
+
+	id    string // empty: all of it still fits into the buffer
+	buf   []byte
+	spare []byte
+	parts []minio.CompletePart
+	sent  chan error // nil: nothing is on its way
+	total int64
+	over  bool // committed, or given up
+}
+
+const tokenHeader = "Railiance-Put"
+
+// An artifact that is sent in parts has 10,000 at most: what is larger than
+// expected gets larger parts, as S3 allows. The last 16 times as large end at
+// 500 GiB.
+const partsMax = 10_000
+
+func partSize(base, number int) int {
+	switch {
+	case number <= 4000:
+		return base
+	case number <= 7000:
+		return 4 * base
+	}
+	return 16 * base
+}
+
+func (b *bucket) upload(ctx context.Context, name string) *upload {
+	ctx, stop := context.WithCancel(ctx)
+	return &upload{bucket: b, name: name, token: rand.Text(), ctx: ctx, stop: stop}
+}
+
+func (u *upload) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		if u.ctx.Err() != nil {
+			return written, context.Cause(u.ctx)
+		}
+		size := partSize(u.part, len(u.parts)+1)
+		n := min(len(p), size-len(u.buf))
+		u.buf = append(u.buf, p[:n]...)
+		p, written = p[n:], written+n
+		if len(u.buf) == size {
+			if err := u.ship(); err != nil {
+				return written, err
+			}
+		}
+	}
+	return written, nil
+}
+
+// ship sends the part that is full, as soon as the one before has arrived.
+func (u *upload) ship() error {
+	if u.id == "" {
+		err := u.try(u.ctx, func() (err error) {
+			u.id, err = u.core.NewMultipartUpload(u.ctx, u.Bucket, u.key(), u.options(""))
+			return err
+		})
+		if err != nil {
+			return u.explain(u.name, err)
+		}
+	}
+	if err := u.land(); err != nil {
+		return err
+	}
+	if len(u.parts) == partsMax {
+		return fmt.Errorf("store: %s: is larger than the %d bytes that can be sent in %d parts", u.name, u.total, partsMax)
+	}
+	u.total += int64(len(u.buf))
+	u.parts = append(u.parts, minio.CompletePart{PartNumber: len(u.parts) + 1})
+	part, last := u.buf, &u.parts[len(u.parts)-1]
+	u.sent = make(chan error, 1)
+	go func() { u.sent <- u.send(part, last) }()
+	u.buf, u.spare = u.spare[:0], part
+	if next := partSize(u.part, len(u.parts)+1); cap(u.buf) < next {
+		u.buf = make([]byte, 0, next)
+	}
+	return nil
+}
+
+func (u *upload) send(part []byte, p *minio.CompletePart) error {
+	sum := sha256.Sum256(part)
+	opts := minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum[:]), CustomHeader: map[string][]string{}}
+	p.ChecksumSHA256 = base64.StdEncoding.EncodeToString(sum[:])
+	opts.CustomHeader.Set("X-Amz-Checksum-Sha256", p.ChecksumSHA256)
+	err := u.try(u.ctx, func() error {
+		got, err := u.core.PutObjectPart(u.ctx, u.Bucket, u.key(), u.id, p.PartNumber, bytes.NewReader(part), int64(len(part)), opts)
+		p.ETag = got.ETag
+		return err
+	})
+	if err != nil {
+		return u.explain(fmt.Sprintf("%s: part %d", u.name, p.PartNumber), err)
+	}
+	return nil
+}
+
+// land waits for the part that is on its way.
+func (u *upload) land() error {
+	if u.sent == nil {
+		return nil
+	}
+	err := <-u.sent
+	u.sent = nil
+	return err
+}
+
+// commit gives the artifact its name, if that is free.
+func (u *upload) commit() error {
+	send := u.whole
+	if u.id != "" {
+		if len(u.buf) > 0 {
+			if err := u.ship(); err != nil {
+				return err
+			}
+		}
+		if err := u.land(); err != nil {
+			return err
+		}
+		send = u.complete
+	} else {
+		u.total = int64(len(u.buf))
+	}
+	if u.ctx.Err() != nil {
+		return context.Cause(u.ctx)
+	}
+	err := u.try(u.ctx, send)
+	if err != nil && u.ctx.Err() != nil {
+		return u.undo(context.Cause(u.ctx))
+	}
+	// An answer may be lost, and the second try be told that the name is taken,
+	// by us: only the artifact itself says whose it is.
+	info, statErr := u.stat(u.ctx, u.name)
+	switch {
+	case statErr == nil && info.UserMetadata[tokenHeader] != u.token && err == nil:
+		return fmt.Errorf("store: %s: another one was put in its place: does the service know conditional writes?", u.name)
+	case statErr == nil && info.UserMetadata[tokenHeader] != u.token:
+		return fmt.Errorf("store: %s: %w", u.name, fs.ErrExist)
+	case statErr == nil && info.Size != u.total:
+		return u.undo(fmt.Errorf("store: %s: %d bytes were sent, and the server has %d", u.name, u.total, info.Size))
+	case statErr == nil:
+		u.over = true
+		return nil
+	case err != nil:
+		return u.explain(u.name, err)
+	}
+	return fmt.Errorf("store: %s: was sent, and cannot be seen: %w", u.name, statErr)
+}
+
+// whole sends what fits into one request.
+func (u *upload) whole() error {
+	sum := sha256.Sum256(u.buf)
+	opts := u.options(base64.StdEncoding.EncodeToString(sum[:]))
+	opts.SetMatchETagExcept("*")
+	_, err := u.core.PutObject(u.ctx, u.Bucket, u.key(), bytes.NewReader(u.buf), u.total, "", hex.EncodeToString(sum[:]), opts)
+	return err
+}
+
+func (u *upload) complete() error {
+	var opts minio.PutObjectOptions
+	opts.SetMatchETagExcept("*")
+	_, err := u.core.CompleteMultipartUpload(u.ctx, u.Bucket, u.key(), u.id, u.parts, opts)
+	return err
+}
+
+// options are what S3 is to keep with the artifact; sum is the SHA-256 of all of
+// it, or empty if it comes in parts.
+func (u *upload) options(sum string) minio.PutObjectOptions {
+	o := minio.PutObjectOptions{UserMetadata: map[string]string{tokenHeader: u.token}}
+	if sum != "" {
+		o.UserMetadata["X-Amz-Checksum-Sha256"] = sum
+	} else {
+		o.UserMetadata["X-Amz-Checksum-Algorithm"] = "SHA256"
+	}
+	if u.Retain > 0 {
+		o.Mode, o.RetainUntilDate = minio.Governance, time.Now().Add(u.Retain)
+	}
+	return o
+}
+
+func (u *upload) key() string { return u.prefix + u.name }
+
+// undo takes back what may have got its name. Of another's it takes nothing.
+func (u *upload) undo(cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), abortWithin)
+	defer cancel()
+	info, err := u.stat(ctx, u.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return cause
+	}
+	if err == nil && info.UserMetadata[tokenHeader] == u.token {
+		err = u.Remove(ctx, u.name)
+	}
+	return errors.Join(cause, err)
+}
+
+// abortWithin is how long a run that fails may take to clean up.
+const abortWithin = 30 * time.Second
+
+// abort takes back what was sent, unless it was committed. What it cannot reach
+// a later Sweep does.
+func (u *upload) abort() {
+	u.stop()
+	_ = u.land()
+	if u.over || u.id == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), abortWithin)
+	defer cancel()
+	_ = u.try(ctx, func() error { return u.core.AbortMultipartUpload(ctx, u.Bucket, u.key(), u.id) })
+}
