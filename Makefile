@@ -4,7 +4,7 @@
 GO ?= go
 BIN := bin
 PROGRAMS := $(notdir $(wildcard tools/cmd/*))
-MODULES := . tools/internal/access/parity
+MODULES := . tools/internal/access/parity tools/cmd/railiance-secrets
 
 # No cgo: the programs run on any Linux. Debugging data is left out (-w) and the
 # symbols are not: `go tool nm` is how one sees that a backup cannot decrypt.
@@ -30,7 +30,7 @@ build: $(addprefix $(BIN)/,$(PROGRAMS)) ## the programs, into bin/
 $(BIN)/%: $(SOURCES)
 	@command -v $(GO) >/dev/null || { echo "make: $@ is missing and there is no Go to build it with; copy bin/ from where it was built" >&2; exit 1; }
 	@echo "building $@" >&2
-	@$(GO_BUILD) -o $@ ./tools/cmd/$*
+	@$(if $(wildcard tools/cmd/$*/go.mod),cd tools/cmd/$* && $(GO_BUILD) -o ../../../$@ .,$(GO_BUILD) -o $@ ./tools/cmd/$*)
 
 test: ## everything that needs neither root nor a cluster; MUST_RUN=1 fails instead of skipping
 	@for module in $(MODULES); do (cd $$module && $(GO) test $(TESTFLAGS) ./...) || exit 1; done
