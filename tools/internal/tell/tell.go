@@ -10,6 +10,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +22,8 @@ type Teller struct {
 	Stamped        bool // lines begin with the time, as a log wants them
 	Colour         bool
 
-	mu sync.Mutex
+	mu      sync.Mutex
+	drawing atomic.Bool
 }
 
 // Say tells how it goes. asset may be empty.

@@ -74,6 +74,53 @@ func TestProgressInALog(t *testing.T) {
 	}
 }
 
+// Whoever waits for a long deed asks how fast it is and when it ends.
+func TestSoFar(t *testing.T) {
+	for _, c := range []struct {
+		n, about int64
+		took     time.Duration
+		want     string
+	}{
+		{1 << 30, 4 << 30, 16 * time.Second, "1.0 GiB so far, 16s, 64.0 MiB/s, about 48s left"},
+		{1 << 30, 0, 16 * time.Second, "1.0 GiB so far, 16s, 64.0 MiB/s"},
+		{1 << 30, 1 << 20, 16 * time.Second, "1.0 GiB so far, 16s, 64.0 MiB/s"}, // larger than last time
+		{0, 1 << 30, 30 * time.Second, "0 B so far, 30s"},
+	} {
+		if got := soFar(c.n, c.about, c.took); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// Only one of several draws: two bars on one line would be none.
+func TestOneOfSeveralDraws(t *testing.T) {
+	var out bytes.Buffer
+	teller := &Teller{Program: "p", Layer: "l", W: &out, Terminal: true}
+	first, end := teller.Long("vm-100", "on baobab", 10)
+	second, endSecond := teller.Long("vm-101", "on ebony", 0)
+	if _, draws := first.(*drawing); !draws {
+		t.Errorf("the first is a %T", first)
+	}
+	if k, logs := second.(*ticker); !logs || k.where != "on ebony: " {
+		t.Errorf("the second is %+v", second)
+	}
+	for range 5 { // more than was likely
+		if _, err := first.Write(make([]byte, 7)); err != nil {
+			t.Error(err)
+		}
+	}
+	end()
+	endSecond()
+	third, end := teller.Long("vm-102", "", 0)
+	defer end()
+	if _, draws := third.(*drawing); !draws {
+		t.Errorf("after the end of the first, the next is a %T", third)
+	}
+	if !strings.Contains(out.String(), "l/vm-100 on baobab") {
+		t.Errorf("%q", &out)
+	}
+}
+
 func TestHints(t *testing.T) {
 	inner := Hint(fs.ErrNotExist, "make it")
 	err := fmt.Errorf("open: %w", errors.Join(
