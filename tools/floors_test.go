@@ -28,8 +28,8 @@ func floors() map[string]int {
 		"etcdsnap": 0, "kine": 0, "registry": 0, "helmrelease": 0, "kubeconfig": 0, "vma": 0, "cttar": 0,
 		"catalog": 1, "clustercontext": 1, "records": 1, "shell": 1,
 		"asset": 2, "metrics": 2, "pve": 2, "setrun": 2, "guestset": 2, "guestpolicy": 2, "setcheck": 2, "sites": 2,
-		"layer": 3, "guide": 3, "backup": 3, "opening": 3, "recovery": 3, "drill": 3, "schedule": 3,
-		"plugin": 4, "layercli": 4, "backupcli": 4, "restorecli": 4, "secretscli": 4,
+		"layer": 3, "guide": 3, "backup": 3, "guestbackup": 3, "opening": 3, "recovery": 3, "drill": 3, "schedule": 3,
+		"plugin": 4, "layercli": 4, "backupcli": 4, "restorecli": 4, "pvecli": 4, "secretscli": 4,
 	}
 }
 
@@ -54,11 +54,13 @@ func beside() map[string][]string {
 		"store/s3store":   {"host", "store", "store/wire"},
 		"guide":           {"layer"},
 		"backup":          {"layer", "guide"},
+		"guestbackup":     {"layer"},
 		"recovery":        {"layer", "opening"},
 		"drill":           {"opening"},
 		"backupcli":       {"plugin"},
 		"layercli":        {"plugin"},
 		"restorecli":      {"plugin", "layercli"},
+		"pvecli":          {"plugin", "layercli"},
 	}
 }
 

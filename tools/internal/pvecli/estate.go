@@ -1,0 +1,178 @@
+package pvecli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/railiance/railiance/tools/internal/clustercontext"
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/plugin"
+	"github.com/railiance/railiance/tools/internal/sign"
+	"github.com/railiance/railiance/tools/internal/sites"
+	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+// estate is what a verb works on: the layer, and the sites that its sets lie in.
+type estate struct {
+	*plugin.Shell
+	layer   *layer.Layer
+	memory  guestset.Memory
+	trust   *sign.Trust
+	cluster clustercontext.Cluster // zero where the sets are read from a copy
+	places  []place
+	broken  int // sites that could not be used; they were told
+}
+
+// place is a site as the policy names it.
+type place struct {
+	name string
+	site store.Site
+	copy bool // a folder that somebody copied: nothing is known of what it held
+}
+
+// where is which sites a verb is called for.
+type where struct{ site, from string }
+
+func (w *where) flags(verb *cobra.Command) {
+	verb.Flags().StringVar(&w.site, "site", "", "this site alone, as server/store (default: all of layer.yaml)")
+	verb.Flags().StringVar(&w.from, "from", "", "folder with a copy of a site, instead of the sites")
+}
+
+// guests loads the layer, which must be one of guests.
+func guests(sh *plugin.Shell) (*layer.Layer, error) {
+	l, err := sh.Layer()
+	if err != nil {
+		return nil, err
+	}
+	if l.Guests == nil {
+		return nil, &plugin.Usage{Err: tell.Hint(fmt.Errorf("%s: layer %s has no guests", l.Dir, l.Name), "--layer names the folder of one that does, such as layers/madagascar")}
+	}
+	return l, nil
+}
+
+// open makes the estate of a call. Who may sign is asked of the repository,
+// never of a site.
+func open(sh *plugin.Shell, w where) (*estate, error) {
+	l, err := guests(sh)
+	if err != nil {
+		return nil, err
+	}
+	e := &estate{Shell: sh, layer: l, memory: guestset.MemoryOf(l.State, l.Name)}
+	if e.trust, err = sign.LoadTrust(l.Signers); err != nil {
+		return nil, &plugin.Usage{Err: tell.Hint(err, "make trust pins this host's key; elsewhere allowed_signers comes with the repository")}
+	}
+	return e, e.openPlaces(w)
+}
+
+func (e *estate) openPlaces(w where) error {
+	if w.from != "" {
+		if w.site != "" {
+			return &plugin.Usage{Err: errors.New("--site and --from do not go together")}
+		}
+		path, err := filepath.Abs(w.from)
+		if err == nil {
+			_, err = store.OpenDir(path)
+		}
+		if err != nil {
+			return &plugin.Usage{Err: fmt.Errorf("from: %w", err)}
+		}
+		e.places = []place{{path, store.NewDirSite(path, ""), true}}
+		return nil
+	}
+	if err := e.readContext(); err != nil {
+		return err
+	}
+	names := e.layer.Guests.Sites
+	if w.site != "" {
+		name, err := one(names, w.site)
+		if err != nil {
+			return err
+		}
+		names = []string{name}
+	}
+	for _, name := range names {
+		described, err := e.describe(name)
+		if err != nil {
+			return &plugin.Usage{Err: err}
+		}
+		site, err := sites.Open(described, os.Getenv)
+		if err != nil {
+			e.breaks(name, err)
+			continue
+		}
+		e.places = append(e.places, place{name: name, site: site})
+	}
+	if len(e.places) == 0 {
+		return tell.Hint(errors.New("no site can be opened"), "see above")
+	}
+	return nil
+}
+
+// readContext reads the cluster context, and the cluster of the policy in it.
+func (e *estate) readContext() error {
+	path := e.layer.Guests.Context
+	all, err := clustercontext.Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = tell.Hint(err, "madagascar.example.json beside it shows what it says; --from reads a copy of a site without it")
+	}
+	if err == nil {
+		e.cluster, err = all.Cluster(e.layer.Guests.Cluster)
+	}
+	if err != nil {
+		return &plugin.Usage{Err: err}
+	}
+	for _, unknown := range all.Unknown {
+		e.Tell.Warn("", "%s: %s: not known here, and kept", path, unknown)
+	}
+	return nil
+}
+
+// describe finds a site of the policy in the cluster context.
+func (e *estate) describe(name string) (clustercontext.Store, error) {
+	server, kept, _ := strings.Cut(name, "/")
+	for _, s := range e.cluster.BackupServers {
+		i := slices.IndexFunc(s.Stores, func(s clustercontext.Store) bool { return s.Name == kept })
+		if s.Name == server && i >= 0 {
+			return s.Stores[i], nil
+		}
+	}
+	return clustercontext.Store{}, tell.Hint(fmt.Errorf("%s: guests.sites: %s is no store of cluster %s", layer.FileName, name, e.cluster.Name),
+		"clusters.%s.backupServers of %s lists them", e.cluster.Name, e.layer.Guests.Context)
+}
+
+// one is the name among names that is asked for, whole or by its last part.
+func one(names []string, asked string) (string, error) {
+	var found []string
+	for _, name := range names {
+		if name == asked || strings.HasSuffix(name, "/"+asked) {
+			found = append(found, name)
+		}
+	}
+	if len(found) != 1 {
+		return "", &plugin.Usage{Err: fmt.Errorf("site: %q is not one of %s", asked, strings.Join(names, ", "))}
+	}
+	return found[0], nil
+}
+
+// breaks tells what is wrong with a site, which the verb then does without.
+func (e *estate) breaks(site string, err error) {
+	e.broken++
+	e.Tell.Fail(site, err)
+}
+
+// done is the verb's error where nothing but sites failed.
+func (e *estate) done() error {
+	if e.broken > 0 {
+		return plugin.ErrTold
+	}
+	return nil
+}
