@@ -83,7 +83,7 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	at, err := setrun.Instant(ctx, r.Now(), r.folder)
+	at, err := r.folder.Instant(ctx, r.Now())
 	if err != nil {
 		return Result{}, err
 	}

@@ -24,6 +24,11 @@ func (m Memory) Seen(site string, s Subject) string {
 	return filepath.Join(string(m), site, s.String()+seenSuffix)
 }
 
+// Note is the file that tells which set of s a run is making in a site.
+func (m Memory) Note(site string, s Subject) string {
+	return filepath.Join(string(m), site, s.String()+".run")
+}
+
 // Last is the file that tells how the last attempt to back s up ended.
 func (m Memory) Last(s Subject) string { return filepath.Join(string(m), s.String()+".last") }
 

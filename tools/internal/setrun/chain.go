@@ -42,22 +42,18 @@ func lost(sets []catalog.Set, chain []catalog.Problem) []string {
 	return names
 }
 
-// Instant is the time of a new set: now, or, where something in one of the
-// folders has that name already, the next free second.
-func Instant(ctx context.Context, now time.Time, folders ...*Folder) (time.Time, error) {
+// Instant is the time of a new set: now, or, where something in the folder has
+// that name already, the next free second.
+func (f *Folder) Instant(ctx context.Context, now time.Time) (time.Time, error) {
 	at := now.UTC().Truncate(time.Second)
-	var taken []store.Entry
-	for _, f := range folders {
-		if len(f.Sets) > 0 && f.Sets[0].Time.After(at) {
-			f.Tell.Warn(f.Asset, "the newest set, %s, is from the future: this clock or the one before is wrong", f.Sets[0].Name())
-		}
-		entries, err := f.Store.List(ctx, "")
-		if err != nil {
-			return at, err
-		}
-		taken = append(taken, entries...)
+	if len(f.Sets) > 0 && f.Sets[0].Time.After(at) {
+		f.Tell.Warn(f.Asset, "the newest set, %s, is from the future: this clock or the one before is wrong", f.Sets[0].Name())
 	}
-	for slices.ContainsFunc(taken, func(e store.Entry) bool { return catalog.BelongsTo(e.Name, at) }) {
+	entries, err := f.Store.List(ctx, "")
+	if err != nil {
+		return at, err
+	}
+	for slices.ContainsFunc(entries, func(e store.Entry) bool { return catalog.BelongsTo(e.Name, at) }) {
 		at = at.Add(time.Second)
 	}
 	return at, nil

@@ -47,9 +47,11 @@ func (f *Folder) sweep(ctx context.Context, sets []catalog.Set) bool {
 	var errs []error
 	swept, err := f.Drafts(ctx)
 	errs = append(errs, err)
-	drafts, err := state.SweepSeen(f.Seen)
-	swept = append(swept, drafts...)
-	errs = append(errs, err)
+	for _, path := range []string{f.Seen, f.Note} {
+		drafts, err := state.SweepSeen(path)
+		swept = append(swept, drafts...)
+		errs = append(errs, err)
+	}
 	for _, t := range f.unfinished(sets) {
 		gone, err := f.removeSet(ctx, t)
 		swept = append(swept, gone...)

@@ -35,17 +35,9 @@ func checkConfigs(configs []Config, devices []Device) error {
 //
 //	#qmdump#map:scsi0:drive-scsi0:local-lvm:raw:
 func checkMap(config string, devices []Device) error {
-	drives := map[string]string{}
-	for line := range strings.Lines(config) {
-		entry, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), mapPrefix)
-		if !ok {
-			continue
-		}
-		fields := strings.Split(entry, ":")
-		if len(fields) != 5 || fields[0] == "" || fields[1] == "" || fields[4] != "" {
-			return fmt.Errorf("%s: %.80q does not map a drive", guestConfig, entry)
-		}
-		drives[fields[1]] = fields[0]
+	drives, err := readMap(config)
+	if err != nil {
+		return err
 	}
 	for _, device := range devices {
 		if _, ok := drives[device.Name]; !ok && device.Name != ramState {
@@ -56,6 +48,37 @@ func checkMap(config string, devices []Device) error {
 	if left := slices.Sorted(maps.Keys(drives)); len(left) > 0 {
 		return fmt.Errorf("device %.80q: %s has drive %.40q on it, and the archive does not hold it",
 			left[0], guestConfig, drives[left[0]])
+	}
+	return nil
+}
+
+// readMap is the guest's drive by the name of its device.
+func readMap(config string) (map[string]string, error) {
+	drives := map[string]string{}
+	for line := range strings.Lines(config) {
+		entry, ok := strings.CutPrefix(strings.TrimRight(line, "\r\n"), mapPrefix)
+		if !ok {
+			continue
+		}
+		fields := strings.Split(entry, ":")
+		if len(fields) != 5 || fields[0] == "" || fields[1] == "" || fields[4] != "" {
+			return nil, fmt.Errorf("%s: %.80q does not map a drive", guestConfig, entry)
+		}
+		drives[fields[1]] = fields[0]
+	}
+	return drives, nil
+}
+
+// Drives tells by the name of a device, drive-scsi0, which drive of the guest
+// it is: scsi0. The memory of a guest is none.
+func (a Archive) Drives() map[string]string {
+	for _, config := range a.Configs {
+		if config.Name == guestConfig {
+			drives, err := readMap(string(config.Data))
+			if err == nil {
+				return drives
+			}
+		}
 	}
 	return nil
 }

@@ -1,0 +1,75 @@
+package guestbackup
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/setrun"
+	"github.com/railiance/railiance/tools/internal/state"
+)
+
+// Attempt is how the last attempt to back a guest or a node up ended.
+type Attempt struct {
+	Format int       `json:"format"`
+	Time   time.Time `json:"time"`
+	OK     bool      `json:"ok"`
+	Why    string    `json:"why,omitempty"` // not OK
+}
+
+// LastAttempt reads how the last attempt of s ended. None gives fs.ErrNotExist.
+func LastAttempt(m guestset.Memory, s guestset.Subject) (Attempt, error) {
+	var a Attempt
+	b, err := os.ReadFile(m.Last(s))
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(b, &a); err != nil || a.Format != 1 {
+		return a, errors.Join(fmt.Errorf("%s cannot be read", m.Last(s)), err)
+	}
+	return a, nil
+}
+
+// Attempt does the deed and writes down how it ended: as failed before it
+// begins, so that it stays so, should we be killed.
+func (r *Run) Attempt(s guestset.Subject, deed func() error) error {
+	path := r.memory().Last(s)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if _, err := state.SweepSeen(path); err != nil {
+		return err
+	}
+	note := func(err error) error {
+		a := Attempt{Format: 1, Time: r.Now().UTC(), OK: err == nil}
+		if err != nil {
+			a.Why = setrun.Short(err.Error())
+		}
+		return state.Replace(path, a)
+	}
+	if err := note(errors.New("it was killed")); err != nil {
+		return err
+	}
+	err := deed()
+	return errors.Join(err, note(err))
+}
+
+// mayPrune says why the sets of s must all stay for now: an attempt that failed
+// may mean that the older ones are all that there will ever be.
+func mayPrune(m guestset.Memory, s guestset.Subject) error {
+	last, err := LastAttempt(m, s)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // this machine has never tried: others may have
+	case err != nil:
+		return err
+	case !last.OK:
+		return fmt.Errorf("the last backup, at %s, failed (%s): nothing is pruned until one succeeds", last.Time.Format(time.RFC3339), last.Why)
+	}
+	return nil
+}

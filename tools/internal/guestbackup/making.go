@@ -1,0 +1,178 @@
+package guestbackup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/guestpolicy"
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/seal"
+	"github.com/railiance/railiance/tools/internal/setrun"
+	"github.com/railiance/railiance/tools/internal/store"
+)
+
+// Making is the making of one set of a guest, or of a node, in its sites.
+type Making struct {
+	Subject guestset.Subject
+	Copies  *setrun.Copies
+
+	run  *Run
+	rule guestpolicy.Rule
+}
+
+// Part is one artifact of a set.
+type Part struct {
+	Asset, Kind, Ext string
+	// Stream is what is to be encrypted. It is called when the parts before it
+	// are in the sites.
+	Stream func(ctx context.Context) seal.Stream
+	// Describe completes what the manifest says of it, once it is in the sites.
+	Describe func(*catalog.Artifact)
+}
+
+// Contents are the parts of a set, and what its manifest says besides.
+type Contents struct {
+	Parts    []Part
+	Findings func() []catalog.Finding // asked when all parts are in the sites
+	Counts   []setrun.Count           // that would show a collapse
+}
+
+// Open opens the folders of s in the sites of the rule. Those that fail were
+// told of; it is an error when none is left.
+func (r *Run) Open(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule) (*Making, error) {
+	m := &Making{Subject: s, Copies: &setrun.Copies{Tool: r.Tool}, run: r, rule: rule}
+	for _, site := range r.Sites {
+		if slices.Contains(rule.Sites, site.Name) {
+			m.Copies.All = append(m.Copies.All, r.copy(ctx, s, site))
+		}
+	}
+	if len(m.Copies.All) == 0 {
+		return m, errors.New("none of its sites is among the chosen ones")
+	}
+	return m, m.Copies.Open(ctx, likely)
+}
+
+// copy is the folder of s in the site.
+func (r *Run) copy(ctx context.Context, s guestset.Subject, site Site) *setrun.Copy {
+	place := site.Place
+	if site.Err != nil {
+		place = closed{site.Err}
+	}
+	f := &setrun.Folder{
+		Layer: s.LayerName(r.Layer.Name), Asset: s.String() + "/" + site.Name,
+		Seen: r.memory().Seen(site.Name, s), Note: r.memory().Note(site.Name, s),
+		Keys: r.keys, Tell: r.Tell, Now: r.Now,
+		Drafts: func(ctx context.Context) ([]string, error) { return place.Sweep(ctx, s.String()) },
+	}
+	f.Read = func(ctx context.Context) ([]catalog.Set, []catalog.Problem, error) {
+		var err error
+		if f.Store, err = place.Store(ctx, s.String()); err != nil {
+			return nil, nil, err
+		}
+		return guestset.Read(ctx, f.Store, r.Layer.Name, s, r.keys.Trust)
+	}
+	return &setrun.Copy{Site: site.Name, Place: place, Folder: f}
+}
+
+// closed is a site that could not be opened.
+type closed struct{ err error }
+
+func (c closed) Store(context.Context, string) (store.Store, error) { return nil, c.err }
+func (c closed) Names(context.Context) ([]string, error)            { return nil, c.err }
+func (c closed) Check(context.Context, int64) error                 { return c.err }
+func (c closed) Sweep(context.Context, string) ([]string, error)    { return nil, c.err }
+func (c closed) Where() string                                      { return "nowhere" }
+
+// likely is how many bytes the next set may have: a tenth more than the newest.
+func likely(f *setrun.Folder) int64 {
+	newest, ok := catalog.NewestComplete(f.Sets)
+	if !ok {
+		return 0
+	}
+	var size int64
+	for _, a := range newest.Artifacts {
+		size += a.Size
+	}
+	return size + size/10
+}
+
+// Fresh says whether every site has a complete set that is younger than d.
+func (m *Making) Fresh(d time.Duration) bool {
+	for _, one := range m.Copies.All {
+		newest, ok := catalog.NewestComplete(one.Folder.Sets)
+		if one.Err != nil || !ok || m.run.Now().Sub(newest.Time) >= d {
+			return false
+		}
+	}
+	return true
+}
+
+// Newest is the newest complete set in any of the sites.
+func (m *Making) Newest() (newest catalog.Set, found bool) {
+	for _, one := range m.Copies.All {
+		if set, ok := catalog.NewestComplete(one.Folder.Sets); ok && (!found || set.Time.After(newest.Time)) {
+			newest, found = set, true
+		}
+	}
+	return newest, found
+}
+
+// Make makes the set. After an error no site has it; a site that failed alone
+// was told of, and stands in Copies.
+func (m *Making) Make(ctx context.Context, c Contents) error {
+	if err := m.Copies.Begin(ctx, m.run.Now()); err != nil {
+		return err
+	}
+	var artifacts []catalog.Artifact
+	defer func() { m.Copies.Clean(ctx, artifacts) }()
+	for _, part := range c.Parts {
+		a, err := m.put(ctx, part)
+		if err != nil {
+			return err
+		}
+		artifacts = append(artifacts, a)
+	}
+	var findings []catalog.Finding
+	if c.Findings != nil {
+		findings = c.Findings()
+	}
+	return m.Copies.Publish(ctx, artifacts, findings, m.rule.Keep, c.Counts...)
+}
+
+// Failure is what went wrong in single sites, which was told.
+func (m *Making) Failure() error {
+	var all []error
+	for _, one := range m.Copies.All {
+		for _, err := range []error{one.Err, one.Trouble} {
+			if err != nil {
+				all = append(all, fmt.Errorf("%s: %w", one.Site, err))
+			}
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (m *Making) put(ctx context.Context, part Part) (catalog.Artifact, error) {
+	begin := time.Now()
+	name := catalog.ArtifactName(part.Asset, m.Copies.Time, part.Ext)
+	to, err := m.run.recipientsOf(m.Subject, name)
+	if err != nil {
+		return catalog.Artifact{}, err
+	}
+	var sum seal.Sum
+	if err := m.Copies.Put(ctx, name, part.Stream(ctx).Encrypted(to.List...).Measured(&sum)); err != nil {
+		return catalog.Artifact{}, err
+	}
+	a := catalog.Artifact{
+		Name: name, Asset: part.Asset, Kind: part.Kind, Size: sum.Size, SHA256: sum.SHA256,
+		Recipients: to.Strings, PostQuantum: to.PostQuantum, Seconds: time.Since(begin).Seconds(),
+	}
+	if part.Describe != nil {
+		part.Describe(&a)
+	}
+	return a, nil
+}
