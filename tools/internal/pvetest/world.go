@@ -1,0 +1,312 @@
+package pvetest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Nodes are those of a World.
+func Nodes() []string { return []string{"baobab", "ebony", "tapia"} }
+
+// World is a cluster that ssh leads to: a real sshd on loopback for each node.
+// What changes it can be called while programs act on it, and from another
+// process (Open). Beside what package comment says, its folder holds:
+//
+//	bin/            ssh, which knows the nodes; to be first in PATH
+//	ssh_config, known_hosts, keys/
+//	life            locked while the World is started
+type World struct {
+	cluster
+	Dir     string
+	servers map[string]*server
+	life    *os.File
+}
+
+// New makes a cluster of three nodes without guests in dir, which must be empty
+// or missing. Each node has the storages local (dir: backups, images, rootdir),
+// local-lvm (lvmthin: images, rootdir) and nas (dir, shared: images, backup).
+// Program is the executable that becomes the fakes: it calls Dispatch, or
+// testscript.Main with Programs.
+func New(dir, program string) (*World, error) {
+	f := clusterFile{Name: "madagascar"}
+	for i, name := range Nodes() {
+		f.Nodes = append(f.Nodes, member{Name: name, Address: fmt.Sprintf("192.0.2.%d", 11+i)})
+	}
+	return create(dir, program, f, `dir: local
+	path /var/lib/vz
+	content iso,vztmpl,backup,snippets,images,rootdir
+	prune-backups keep-last=3
+
+lvmthin: local-lvm
+	thinpool data
+	vgname pve
+	content rootdir,images
+
+dir: nas
+	path /mnt/pve/nas
+	content images,backup
+	shared 1
+`)
+}
+
+// Open is a World that New has made, to look at it and to change it. It cannot
+// start it.
+func Open(dir string) (*World, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &World{cluster: cluster{dir}, Dir: dir}
+	_, err = w.file()
+	return w, err
+}
+
+func create(dir, program string, f clusterFile, storages string) (*World, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return nil, fmt.Errorf("pvetest: %s is not empty", dir)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	w := &World{cluster: cluster{dir}, Dir: dir, servers: map[string]*server{}}
+	if err := w.fill(program, f, storages); err != nil {
+		return nil, fmt.Errorf("pvetest: %w", err)
+	}
+	return w, nil
+}
+
+func (w *World) fill(program string, f clusterFile, storages string) error {
+	for _, sub := range []string{"bin", "keys", "faults", "run", "shared"} {
+		if err := os.MkdirAll(filepath.Join(w.Dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := w.setFile(f); err != nil {
+		return err
+	}
+	if err := write(w.pve("storage.cfg"), []byte(storages)); err != nil {
+		return err
+	}
+	if err := write(w.pve("user.cfg"), []byte("user:root@pam:1:0:::::x::\n")); err != nil {
+		return err
+	}
+	for _, n := range f.Nodes {
+		if err := w.node(n.Name, program); err != nil {
+			return err
+		}
+	}
+	if err := w.listGuests(); err != nil {
+		return err
+	}
+	for _, name := range []string{"user", "stranger"} {
+		if err := makeKey(w.key(name)); err != nil {
+			return err
+		}
+	}
+	return w.client()
+}
+
+// node makes a node's folder.
+func (w *World) node(name, program string) error {
+	dir := w.nodeDir(name)
+	for _, sub := range []string{"bin", "etc", "root", "run", "tmp", "rootfs", "var/lib/vz/dump", "var/lib/vz/images", "var/tmp", "var/lib/lxc", "dev/pve"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return err
+		}
+	}
+	for _, sub := range []string{"qemu-server", "lxc"} {
+		if err := os.MkdirAll(w.pve("nodes/"+name+"/"+sub), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink(w.pve(""), filepath.Join(dir, "etc", "pve")); err != nil {
+		return err
+	}
+	for fake := range programs() {
+		if err := os.Symlink(program, filepath.Join(dir, "bin", fake)); err != nil {
+			return err
+		}
+	}
+	for script, text := range map[string]string{"hostname": "echo " + name + "\n", "cat": catScript} {
+		path := filepath.Join(dir, "bin", script)
+		if err := write(path, []byte("#!/bin/sh\n"+text)); err != nil {
+			return err
+		}
+		if err := os.Chmod(path, 0o755); err != nil {
+			return err
+		}
+	}
+	return makeKey(w.key(name))
+}
+
+// catScript is a cat that finds pmxcfs where the node has it.
+const catScript = `for path; do
+	shift
+	case $path in /etc/pve/*) path=$PVE_NODE_DIR$path ;; esac
+	set -- "$@" "$path"
+done
+exec /bin/cat "$@"
+`
+
+func (w *World) key(name string) string { return filepath.Join(w.Dir, "keys", name) }
+
+// client makes the ssh that knows the nodes. An ssh_config in HOME would not be
+// read: ssh asks the password database for the home folder.
+func (w *World) client() error {
+	ssh, err := exec.LookPath("ssh")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(w.Dir, "bin", "ssh")
+	script := fmt.Sprintf("#!/bin/sh\nexec %s -F '%s' \"$@\"\n", ssh, filepath.Join(w.Dir, "ssh_config"))
+	if err := write(path, []byte(script)); err != nil {
+		return err
+	}
+	return os.Chmod(path, 0o755)
+}
+
+// Env is what a program needs in its environment to reach the nodes by name.
+func (w *World) Env() []string {
+	return []string{"PATH=" + filepath.Join(w.Dir, "bin") + string(os.PathListSeparator) + os.Getenv("PATH")}
+}
+
+// Start starts the sshds. Stop must be called; what Start has started ends
+// with our process in any case.
+func (w *World) Start() error {
+	if w.servers == nil {
+		return errors.New("pvetest: an opened world cannot be started")
+	}
+	if err := w.live(); err != nil {
+		return err
+	}
+	f, err := w.file()
+	if err != nil {
+		return err
+	}
+	for _, n := range f.Nodes {
+		if err := w.StartNode(n.Name); err != nil {
+			return errors.Join(err, w.Stop())
+		}
+	}
+	return nil
+}
+
+// live takes the lock that the fakes wait for, each beside its work: they end
+// when it is given back.
+func (w *World) live() error {
+	f, err := os.OpenFile(filepath.Join(w.Dir, "life"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return errors.Join(fmt.Errorf("pvetest: %s is started already", w.Dir), f.Close())
+	}
+	w.life = f
+	return nil
+}
+
+// Stop ends the sshds and whatever still runs in them. The folder stays as it
+// is, and can be started again.
+func (w *World) Stop() error {
+	var all error
+	for _, s := range w.servers {
+		all = errors.Join(all, s.stop())
+	}
+	if w.life != nil {
+		all = errors.Join(all, os.Remove(w.life.Name()), w.life.Close())
+		w.life = nil
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		left := w.processes("")
+		if len(left) == 0 {
+			return all
+		}
+		if time.Now().After(end) {
+			return errors.Join(all, fmt.Errorf("pvetest: processes %v do not end", left))
+		}
+		for _, pid := range left {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}
+
+// processes are those that run on a node, or on all: they have the World in
+// their environment, and came over ssh.
+func (w *World) processes(node string) []int {
+	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
+	var pids []int
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		env := strings.Split(string(b), "\x00")
+		over := slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "SSH_CONNECTION=") })
+		if over && slices.Contains(env, DirVariable+"="+w.Dir) && (node == "" || slices.Contains(env, NodeVariable+"="+node)) {
+			var pid int
+			if _, err := fmt.Sscanf(path, "/proc/%d/environ", &pid); err == nil && !dead(pid) {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// dead says whether a process has ended, and nobody has asked yet how.
+func dead(pid int) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	i := strings.LastIndexByte(string(b), ')')
+	return err != nil || i < 0 || strings.HasPrefix(string(b)[i+1:], " Z")
+}
+
+// Quiet waits until no fake acts on the world any more, at most for the limit.
+func (w *World) Quiet(limit time.Duration) error {
+	log, err := os.Open(filepath.Join(w.Dir, "calls"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	for end := time.Now().Add(limit); ; time.Sleep(5 * time.Millisecond) {
+		err := unix.Flock(int(log.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("pvetest: a program still acts on %s after %s", w.Dir, limit)
+		}
+	}
+}
+
+// Calls are the programs that were started so far, as "node: program arguments".
+func (w *World) Calls() ([]string, error) {
+	b, err := os.ReadFile(filepath.Join(w.Dir, "calls"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return strings.Split(strings.TrimSuffix(string(b), "\n"), "\n"), err
+}
+
+// me is the account that the sshds let in.
+func me() (string, error) {
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return u.Username, nil
+}
