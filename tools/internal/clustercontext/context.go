@@ -108,6 +108,7 @@ type Store struct {
 	Region      string // s3
 	Prefix      string // s3: before every name
 	PathStyle   bool   // s3: the bucket is in the path, not in the host
+	LockDays    int    // s3: how long Object Lock keeps each artifact; 0: as the bucket has it
 	URL         string // webdav: https://…
 	CA          string // s3, webdav: file of the certificates to trust; empty: the system's
 	Credentials string // s3, webdav: path of a sops file

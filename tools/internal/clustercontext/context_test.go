@@ -141,6 +141,7 @@ func TestWrong(t *testing.T) {
 		{stored(`"type": "dir", "path": "/mnt/../etc"`), "no clean absolute path"},
 		{stored(`"type": "dir", "path": "/mnt", "marker": "../x"`), store + ".marker:"},
 		{stored(`"type": "s3", "endpoint": "https://s", "bucket": "b"`), "a store of type s3 needs credentials"},
+		{stored(`"type": "s3", "endpoint": "https://s", "bucket": "b", "credentials": "c", "lockDays": 0`), store + ".lockDays: "},
 		{stored(`"type": "s3", "endpoint": "http://s", "bucket": "b", "credentials": "c"`), store + ".endpoint: is no https:// address"},
 		{stored(`"type": "webdav", "url": "https://me:hunter2@s/", "credentials": "c"`), store + ".url: has a user in it"},
 		{stored(`"type": "webdav", "url": "https://s/?token=hunter2", "credentials": "c"`), "has more than a host and a path"},

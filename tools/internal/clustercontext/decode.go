@@ -20,7 +20,7 @@ func fields() map[string][]string {
 		"networks": {"wan", "thunderbridge"},
 		"network":  {"mode", "bridge", "mtu", "stp", "gateway", "addresses", "interfaces", "cables"},
 		"server":   {"host", "stores"},
-		"store": {"type", "path", "marker", "endpoint", "bucket", "region", "prefix", "pathStyle", "url",
+		"store": {"type", "path", "marker", "endpoint", "bucket", "region", "prefix", "pathStyle", "lockDays", "url",
 			"ca", "credentials"},
 	}
 }

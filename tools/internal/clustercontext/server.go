@@ -40,6 +40,9 @@ func (d *decoder) store(m member) Store {
 	if style, there := o.find("pathStyle"); there {
 		s.PathStyle, _ = d.bool(style)
 	}
+	if days, there := o.find("lockDays"); there {
+		s.LockDays = d.whole(days, 1, 36500)
+	}
 	needs := map[string][]string{StoreDir: {"path"}, StoreS3: {"endpoint", "bucket", "credentials"}, StoreWebDAV: {"url", "credentials"}}
 	if _, known := needs[s.Type]; !known {
 		if kind, there := o.find("type"); !there {

@@ -2,12 +2,10 @@ package s3store
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -17,20 +15,8 @@ import (
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
-// try calls f until it succeeds, fails for good, or failed often enough.
 func (s *Site) try(ctx context.Context, f func() error) error {
-	for n := 1; ; n++ {
-		err := f()
-		if err == nil || ctx.Err() != nil || !transient(err) {
-			return err
-		}
-		if n == wire.Tries {
-			return fmt.Errorf("tried %d times: %w", n, err)
-		}
-		if err := wire.Backoff(ctx, s.pause, n); err != nil {
-			return err
-		}
-	}
+	return wire.Try(ctx, s.pause, transient, f)
 }
 
 // reply is the answer of the service in an error.
@@ -47,13 +33,6 @@ func code(err error) string {
 
 // transient says whether asking again may help.
 func transient(err error) bool {
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case errors.As(err, &certificate), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return false
-	case errors.Is(err, wire.ErrStalled):
-		return true
-	}
 	if r, ok := reply(err); ok {
 		switch r.Code {
 		case "SlowDown", "InternalError", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict":
@@ -66,45 +45,23 @@ func transient(err error) bool {
 		}
 		return false
 	}
-	var network *url.Error
-	return errors.As(err, &network)
+	return wire.Broken(err)
 }
-
-// answer is what the service said, as far as it can be shown.
-type answer struct {
-	text string
-	err  error
-}
-
-func (a *answer) Error() string { return a.text }
-
-func (a *answer) Unwrap() error { return a.err }
 
 // explain says in words what went wrong, and what a person can do.
 func (s *Site) explain(what string, err error) error {
-	var network *url.Error
-	if errors.As(err, &network) {
-		// Without the address, whose parameters help nobody.
-		err = &answer{text: host.Printable(network.Err.Error()), err: err}
-	}
 	fail := func(sentence string) error {
 		return fmt.Errorf("store: %s: %s: %s: %w", s.Where(), what, sentence, err)
 	}
 	r, ok := reply(err)
-	if ok {
-		text := host.Printable(r.Message)
-		if len(text) > 300 {
-			text = text[:300] + "…"
-		}
-		err = &answer{text: fmt.Sprintf("%s (%s, status %d)", text, host.Printable(r.Code), r.StatusCode), err: err}
+	if !ok {
+		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, wire.Plain(err))
 	}
-	var certificate *tls.CertificateVerificationError
-	switch {
-	case errors.As(err, &certificate):
-		return tell.Hint(fail("the server's certificate is not trusted"), "name the file of its authority as \"ca\" of the store in the cluster context")
-	case !ok:
-		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, err)
+	text := host.Printable(r.Message)
+	if len(text) > 300 {
+		text = text[:300] + "…"
 	}
+	err = &wire.Said{Text: fmt.Sprintf("%s (%s, status %d)", text, host.Printable(r.Code), r.StatusCode), Err: err}
 	switch r.Code {
 	case minio.NoSuchKey:
 		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, fs.ErrNotExist)

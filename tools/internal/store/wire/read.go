@@ -8,20 +8,6 @@ import (
 	"time"
 )
 
-// Tries is how often something is asked for that failed in passing.
-const Tries = 6
-
-// Backoff waits before try n, from 1, unless ctx is done: for first, then for
-// twice as long each time.
-func Backoff(ctx context.Context, first time.Duration, n int) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(first << (n - 1)):
-		return nil
-	}
-}
-
 // Reader reads size bytes that At returns from an offset on. Where a connection
 // breaks it asks again, for what is missing: hours of a restore may be behind.
 type Reader struct {
@@ -57,7 +43,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		if r.failed++; r.failed >= Tries || errors.As(err, &final) {
 			return 0, fmt.Errorf("after %d of %d bytes: %w", r.offset, r.Size, err)
 		}
-		if err := Backoff(r.Context, r.Pause, r.failed); err != nil {
+		if err := backoff(r.Context, r.Pause, r.failed); err != nil {
 			return 0, err
 		}
 	}

@@ -88,7 +88,7 @@ func start(t testing.TB, cmd *exec.Cmd, port string) {
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	// A test that is killed takes its server with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +98,10 @@ func start(t testing.TB, cmd *exec.Cmd, port string) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
-		case <-time.After(5 * time.Second):
-			_ = cmd.Process.Kill()
-			<-ended
+		case <-time.After(2 * time.Second):
 		}
+		// With what it started.
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	})
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+port)

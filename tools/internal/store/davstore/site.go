@@ -1,0 +1,239 @@
+// Package davstore keeps artifacts on a WebDAV server such as Nextcloud. The one
+// thing to know: an artifact is sent under the name of a draft, looked at, and
+// then moved to its own; WebDAV itself does not promise that of two who move to
+// one name only one succeeds, so a folder is made first that only one can make.
+package davstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/store/wire"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+// Config is where a site is and how to be let in.
+type Config struct {
+	URL      string // https://host/path of a folder
+	CA       string // file of the certificates to trust; empty: the system's
+	User     string
+	Password string // of an app, where the server has such
+}
+
+// Site is a site in a folder of a WebDAV server.
+type Site struct {
+	base     *url.URL
+	client   *http.Client
+	user     string
+	password string
+	// What tests make smaller.
+	pause time.Duration // before a second try
+}
+
+// New returns the site that c describes. It reaches for nothing.
+func New(c Config) (*Site, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("store: the url is no https:// address of a WebDAV folder") // not quoted: it may hold a password
+	}
+	next, err := wire.New(c.CA, wire.Stall)
+	if err != nil {
+		return nil, fmt.Errorf("store: %s: %w", u.Host, err)
+	}
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
+	return &Site{base: u, user: c.User, password: c.Password, pause: time.Second, client: &http.Client{
+		Transport: next,
+		// Another server is not to get what was meant for this one.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// Where is the address of the folder.
+func (s *Site) Where() string { return s.base.String() }
+
+// at is the address of what lies below the folder.
+func (s *Site) at(names ...string) *url.URL {
+	u := *s.base
+	u.Path = strings.Join(append([]string{u.Path}, names...), "/")
+	return &u
+}
+
+// do sends a request and wants one of the statuses. The caller closes the body.
+func (s *Site) do(ctx context.Context, method string, u *url.URL, header map[string]string, body io.Reader, want ...int) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	for key, value := range header {
+		req.Header.Set(key, value)
+	}
+	req.SetBasicAuth(s.user, s.password)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(want, resp.StatusCode) {
+		_ = resp.Body.Close()
+		return nil, &refusal{method, resp.StatusCode}
+	}
+	return resp, nil
+}
+
+// ask is do for requests that may be sent twice and whose answer is a status.
+func (s *Site) ask(ctx context.Context, method string, u *url.URL, header map[string]string, body string, want ...int) error {
+	return s.try(ctx, func() error {
+		resp, err := s.do(ctx, method, u, header, strings.NewReader(body), want...)
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	})
+}
+
+// Store returns the store in the folder called name.
+func (s *Site) Store(_ context.Context, name string) (store.Store, error) {
+	if err := store.CheckName(name); err != nil {
+		return nil, err
+	}
+	return &folder{s, name}, nil
+}
+
+// Names returns the folders that hold artifacts.
+func (s *Site) Names(ctx context.Context) ([]string, error) {
+	all, err := s.propfind(ctx, s.base, "1")
+	if err != nil {
+		return nil, s.explain("list", s.away(err))
+	}
+	var names []string
+	for _, e := range all {
+		if !e.folder || e.name == "" || store.CheckName(e.name) != nil {
+			continue
+		}
+		entries, err := (&folder{s, e.name}).List(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		if len(entries) > 0 {
+			names = append(names, e.name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// away keeps a folder that is not there from looking like an empty store.
+func (s *Site) away(err error) error {
+	if !missing(err) {
+		return err
+	}
+	return tell.Hint(errors.New("there is no such folder (status 404)"), "mend the url in the cluster context; a backup makes the folder if it is new")
+}
+
+// Check makes the folder where it is missing, and writes a draft.
+func (s *Site) Check(ctx context.Context, want int64) error {
+	if err := s.makeFolder(ctx, s.base, 0); err != nil {
+		return s.explain("make the folder", err)
+	}
+	all, err := s.propfind(ctx, s.base, "0")
+	if err != nil {
+		return s.explain("look", s.away(err))
+	}
+	if free := all[0].free; want > 0 && free >= 0 && free < want {
+		err := fmt.Errorf("store: %s: has %s free, %s are needed", s.Where(), tell.Bytes(free), tell.Bytes(want))
+		return tell.Hint(err, "prune, empty the trash of the server, or raise the quota")
+	}
+	draft := s.at(store.DraftPrefix + "check-" + rand.Text())
+	if err := s.ask(ctx, http.MethodPut, draft, nil, "x", http.StatusCreated, http.StatusNoContent, http.StatusOK); err != nil {
+		return s.explain("write", err)
+	}
+	return s.explain("remove", s.remove(ctx, draft))
+}
+
+// makeFolder makes the folder at u, and those above it that are missing.
+func (s *Site) makeFolder(ctx context.Context, u *url.URL, depth int) error {
+	// 405 says that there is something already.
+	mkcol := func() error {
+		return s.ask(ctx, "MKCOL", u, nil, "", http.StatusCreated, http.StatusOK, http.StatusMethodNotAllowed)
+	}
+	err := mkcol()
+	if status(err) == http.StatusForbidden {
+		// Apache says so too where another made it at the same moment.
+		if _, other := s.propfind(ctx, u, "0"); other == nil {
+			return nil
+		}
+	}
+	if status(err) != http.StatusConflict && !missing(err) || depth > 20 {
+		return err
+	}
+	above := *u
+	above.Path = u.Path[:max(strings.LastIndex(u.Path, "/"), 0)]
+	if above.Path == "" {
+		return err
+	}
+	if err := s.makeFolder(ctx, &above, depth+1); err != nil {
+		return err
+	}
+	return mkcol()
+}
+
+// remove removes what is at u. Gone is gone: the first answer may have been lost.
+func (s *Site) remove(ctx context.Context, u *url.URL) error {
+	tried := 0
+	err := s.try(ctx, func() error {
+		tried++
+		resp, err := s.do(ctx, http.MethodDelete, u, nil, nil, http.StatusNoContent, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	})
+	if missing(err) && tried > 1 {
+		return nil
+	}
+	return err
+}
+
+// Sweep also removes what a Check left that was killed.
+func (s *Site) Sweep(ctx context.Context, name string) ([]string, error) {
+	if err := store.CheckName(name); err != nil {
+		return nil, err
+	}
+	if _, err := s.sweep(ctx); err != nil {
+		return nil, s.explain("sweep", s.away(err))
+	}
+	swept, err := s.sweep(ctx, name)
+	if missing(err) {
+		err = nil // nothing was put yet
+	}
+	return swept, s.explain("sweep "+name, err)
+}
+
+func (s *Site) sweep(ctx context.Context, names ...string) ([]string, error) {
+	all, err := s.propfind(ctx, s.at(names...), "1")
+	if err != nil {
+		return nil, err
+	}
+	var swept []string
+	for _, e := range all {
+		if !strings.HasPrefix(e.name, store.DraftPrefix) || strings.ContainsAny(e.name, "/\\") {
+			continue
+		}
+		if err := s.remove(ctx, s.at(append(slices.Clone(names), e.name)...)); err != nil && !missing(err) {
+			return swept, err
+		}
+		swept = append(swept, e.name)
+	}
+	slices.Sort(swept)
+	return swept, nil
+}
+
+func missing(err error) bool { return status(err) == http.StatusNotFound }

@@ -1,0 +1,201 @@
+package davstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/store/wire"
+)
+
+const (
+	// small artifacts, in bytes, are sent as a whole: with their length, which
+	// some servers insist on, and again where that failed.
+	small = 1 << 20
+	// cleanWithin is how long a run that fails may take to clean up.
+	cleanWithin = 30 * time.Second
+)
+
+// upload is a draft on its way.
+type upload struct {
+	*folder
+	name, draft string
+	ctx         context.Context
+	stop        context.CancelFunc
+
+	buf   []byte         // until it is no small artifact any more
+	pipe  *io.PipeWriter // then this
+	done  chan struct{}  // closed when the request has ended
+	err   error          // what it ended with; read after done
+	sent  bool           // there may be a draft
+	total int64          // bytes
+}
+
+func (f *folder) upload(ctx context.Context, name string) *upload {
+	ctx, stop := context.WithCancel(ctx)
+	return &upload{folder: f, name: name, draft: store.DraftPrefix + name + "-" + rand.Text(), ctx: ctx, stop: stop}
+}
+
+func (u *upload) Write(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	u.total += int64(len(p))
+	if u.pipe == nil && len(u.buf)+len(p) <= small {
+		u.buf = append(u.buf, p...)
+		return len(p), nil
+	}
+	if u.pipe == nil {
+		u.begin()
+		if _, err := u.stream(u.buf); err != nil {
+			return 0, err
+		}
+		u.buf = nil
+	}
+	return u.stream(p)
+}
+
+// begin begins a request whose length nobody knows yet.
+func (u *upload) begin() {
+	body, pipe := io.Pipe()
+	u.pipe, u.done, u.sent = pipe, make(chan struct{}), true
+	go func() {
+		defer close(u.done)
+		// A server that refuses does so before the first gigabyte.
+		header := map[string]string{"Expect": "100-continue", "Content-Type": "application/octet-stream"}
+		u.err = u.put(header, body)
+		if u.err != nil {
+			_ = body.CloseWithError(u.err)
+		} else {
+			_ = body.Close()
+		}
+	}()
+}
+
+func (u *upload) put(header map[string]string, body io.Reader) error {
+	resp, err := u.do(u.ctx, http.MethodPut, u.at(u.dir, u.draft), header, body, http.StatusCreated, http.StatusNoContent, http.StatusOK)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+func (u *upload) stream(p []byte) (int, error) {
+	n, err := u.pipe.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	if u.ctx.Err() != nil {
+		return n, context.Cause(u.ctx)
+	}
+	// The request ended before its body. It knows why.
+	<-u.done
+	if u.err == nil {
+		return n, u.explain(u.name, errors.New("the server says that it has everything, before it was sent"))
+	}
+	return n, u.explain(u.name, u.err)
+}
+
+// finish ends the body and waits for the answer.
+func (u *upload) finish() error {
+	if u.pipe == nil {
+		u.sent = true
+		return u.try(u.ctx, func() error {
+			return u.put(map[string]string{"Content-Type": "application/octet-stream"}, bytes.NewReader(u.buf))
+		})
+	}
+	_ = u.pipe.Close()
+	<-u.done
+	if u.err != nil && u.ctx.Err() != nil {
+		return context.Cause(u.ctx)
+	}
+	return u.err
+}
+
+// abort takes the draft away, unless it was published. What it cannot reach a
+// later Sweep does.
+func (u *upload) abort() {
+	u.stop()
+	if u.pipe != nil {
+		_ = u.pipe.CloseWithError(errors.New("given up"))
+		<-u.done
+	}
+	if u.sent {
+		u.detached(func(ctx context.Context) error { return u.remove(ctx, u.at(u.dir, u.draft)) })
+	}
+}
+
+// detached runs f even though the run was stopped.
+func (u *upload) detached(f func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), cleanWithin)
+	defer cancel()
+	_ = f(ctx)
+}
+
+// publish moves the draft to its name. Who has made the claim is the only one
+// to do so.
+func (f *folder) publish(ctx context.Context, u *upload) error {
+	claim := f.at(f.dir, store.DraftPrefix+"claim-"+u.name)
+	// 405 says that somebody else is at it, and Apache says 403 where he came at
+	// the same moment. If he is through, the name is taken.
+	refused := func(err error) bool {
+		return status(err) == http.StatusMethodNotAllowed || status(err) == http.StatusForbidden
+	}
+	err := wire.Try(ctx, f.pause, func(err error) bool { return refused(err) || transient(err) }, func() error {
+		resp, err := f.do(ctx, "MKCOL", claim, nil, nil, http.StatusCreated)
+		if err == nil {
+			return resp.Body.Close()
+		}
+		if refused(err) {
+			if err := f.free(ctx, u.name); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	if status(err) == http.StatusMethodNotAllowed {
+		return &claimed{err}
+	}
+	if err != nil {
+		return err
+	}
+	defer u.detached(func(ctx context.Context) error { return f.remove(ctx, claim) })
+	if err := f.free(ctx, u.name); err != nil {
+		return err
+	}
+	header := map[string]string{"Destination": f.at(f.dir, u.name).String(), "Overwrite": "F"}
+	err = f.ask(ctx, "MOVE", f.at(f.dir, u.draft), header, "", http.StatusCreated, http.StatusNoContent)
+	if status(err) == http.StatusPreconditionFailed {
+		return fs.ErrExist
+	}
+	if err != nil {
+		// The answer may be lost, and the draft have its name.
+		if _, gone := f.stat(context.WithoutCancel(ctx), u.draft); !missing(gone) {
+			return err
+		}
+	}
+	e, statErr := f.stat(context.WithoutCancel(ctx), u.name)
+	if statErr != nil {
+		return errors.Join(err, statErr)
+	}
+	if e.size != u.total {
+		return &short{u.total, e.size}
+	}
+	u.sent = false
+	return nil
+}
+
+// claimed says that another run publishes the same name.
+type claimed struct{ err error }
+
+func (*claimed) Error() string {
+	return "another run is about to give this name, or was killed just then"
+}
+
+func (c *claimed) Unwrap() error { return c.err }
