@@ -29,7 +29,8 @@ type estate struct {
 	trust   *sign.Trust
 	cluster clustercontext.Cluster // zero where the sets are read from a copy
 	places  []place
-	broken  int // sites that could not be used; they were told
+	shut    []shut
+	broken  int // what could not be read; it was told
 }
 
 // place is a site as the policy names it.
@@ -37,6 +38,12 @@ type place struct {
 	name string
 	site store.Site
 	copy bool // a folder that somebody copied: nothing is known of what it held
+}
+
+// shut is a site that cannot be opened.
+type shut struct {
+	name string
+	err  error
 }
 
 // where is which sites a verb is called for.
@@ -107,6 +114,7 @@ func (e *estate) openPlaces(w where) error {
 		site, err := sites.Open(described, os.Getenv)
 		if err != nil {
 			e.breaks(name, err)
+			e.shut = append(e.shut, shut{name, err})
 			continue
 		}
 		e.places = append(e.places, place{name: name, site: site})
@@ -163,7 +171,8 @@ func one(names []string, asked string) (string, error) {
 	return found[0], nil
 }
 
-// breaks tells what is wrong with a site, which the verb then does without.
+// breaks tells what is wrong with a site or a folder of one, which the verb then
+// does without.
 func (e *estate) breaks(site string, err error) {
 	e.broken++
 	e.Tell.Fail(site, err)

@@ -17,6 +17,8 @@ import (
 func Command(sh *plugin.Shell) *cobra.Command {
 	root := &cobra.Command{Short: "Back up, verify and restore the guests and nodes of a Proxmox cluster"}
 	root.AddCommand(
+		discover(sh),
+		backup(sh),
 		list(sh),
 		show(sh),
 		status(sh),

@@ -1,19 +1,14 @@
 package pvecli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/railiance/railiance/tools/internal/catalog"
-	"github.com/railiance/railiance/tools/internal/guestpolicy"
-	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -37,7 +32,10 @@ line says what; 2 usage or configuration.`,
 			if err != nil {
 				return err
 			}
-			lines := e.stand(folders)
+			lines, err := e.stand(folders, len(args) == 0)
+			if err != nil {
+				return err
+			}
 			bad := 0
 			for _, line := range lines {
 				if line.Verdict != fine {
@@ -94,82 +92,6 @@ func (s standing) text(w io.Writer) {
 		proof += ", opened " + s.Opened.Format(time.DateOnly)
 	}
 	fmt.Fprintf(w, "%-12s %-20s %-16s %10s %10s %3d kept  %-32s %s\n", s.Folder, s.Name, s.Site, age, tell.Bytes(s.Size), s.Sets, proof, s.Verdict)
-}
-
-// stand compares what is there with what the policy wants: of each guest that
-// has a backup anywhere, in each site that it should be in.
-func (e *estate) stand(folders []folder) []standing {
-	known := map[string]proofs{}
-	for _, p := range e.places {
-		known[p.name] = e.readProofs(p)
-	}
-	var lines []standing
-	has := map[string]bool{}
-	var subjects []guestset.Subject
-	for _, f := range folders {
-		has[f.title()] = true
-		if !slices.Contains(subjects, f.subject) {
-			subjects = append(subjects, f.subject)
-		}
-		if f.err == nil {
-			lines = append(lines, e.standing(f, known[f.place.name]))
-		}
-	}
-	for _, s := range subjects {
-		rule := e.rule(s)
-		for _, p := range e.places {
-			if !p.copy && !rule.Skip && slices.Contains(rule.Sites, p.name) && !has[folder{place: p, subject: s}.title()] {
-				lines = append(lines, standing{Format: 1, Site: p.name, Folder: s.String(), Seconds: -1, Verdict: "MISSING in this site"})
-			}
-		}
-	}
-	slices.SortStableFunc(lines, func(a, b standing) int {
-		sa, _ := guestset.Parse(a.Folder)
-		sb, _ := guestset.Parse(b.Folder)
-		return cmp.Or(order(sa, sb), cmp.Compare(a.Site, b.Site))
-	})
-	return lines
-}
-
-// rule is what the policy says of s.
-func (e *estate) rule(s guestset.Subject) guestpolicy.Rule {
-	if s.Kind == guestset.Node {
-		return e.layer.Guests.Node()
-	}
-	return e.layer.Guests.For(s.ID, nil, "")
-}
-
-func (e *estate) standing(f folder, known proofs) standing {
-	line := standing{Format: 1, Site: f.place.name, Folder: f.subject.String(), Seconds: -1, Verdict: fine}
-	for _, s := range f.sets {
-		if s.Complete() {
-			line.Sets++
-		}
-	}
-	rule := e.rule(f.subject)
-	newest, ok := catalog.NewestComplete(f.sets)
-	if ok {
-		shown := f.listed(newest, e.Now())
-		line.Name, line.Time, line.Seconds, line.Size = shown.Name, newest.Time, shown.Seconds, shown.Size
-		proof := known.of(f, newest)
-		line.Read, line.Opened = proof.Read, proof.Opened
-	}
-	age := e.Now().Sub(line.Time)
-	switch {
-	case !ok:
-		line.Verdict = "NO complete set"
-	case age < -time.Hour:
-		// Else it would pass for fresh until its time has come.
-		line.Verdict = "FROM THE FUTURE: this clock or the one that made it is wrong"
-	case f.place.copy || rule.Skip:
-		// Nobody promises that a copy is fresh, or what is not backed up any more.
-	case age > rule.MaxAge:
-		line.Verdict = fmt.Sprintf("TOO OLD: %s is allowed", rule.MaxAge)
-	}
-	if len(f.problems) > 0 {
-		line.Verdict = fmt.Sprintf("%d manifests are NOT TRUSTED", len(f.problems))
-	}
-	return line
 }
 
 // stamp prints when a deed last succeeded.

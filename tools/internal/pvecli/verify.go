@@ -90,7 +90,9 @@ func (v *verification) line(f *folder, set, name string, err error) error {
 		line.Verdict = host.Printable(tell.Line(err.Error()))
 		v.Tell.Fail(f.title(), fmt.Errorf("%s: %w", line.Name, err))
 	}
-	return v.Print(line, func(w io.Writer) { fmt.Fprintf(w, "%-12s %-16s %-48s %s\n", line.Folder, line.Site, line.Name, line.Verdict) })
+	return v.Print(line, func(w io.Writer) {
+		fmt.Fprintf(w, "%-12s %-16s %-48s %s\n", line.Folder, line.Site, line.Name, line.Verdict)
+	})
 }
 
 func (v *verification) do(ctx context.Context) error {

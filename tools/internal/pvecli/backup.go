@@ -1,0 +1,236 @@
+package pvecli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/plugin"
+	"github.com/railiance/railiance/tools/internal/pve"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+// choice is which guests a backup is asked for.
+type choice struct {
+	all       bool
+	tag, pool string
+	older     time.Duration
+}
+
+func backup(sh *plugin.Shell) *cobra.Command {
+	var w where
+	var c choice
+	verb := &cobra.Command{
+		Use:   "backup [GUEST…]",
+		Short: "Back guests up: each read once, verified, encrypted, written to each of its sites",
+		Long: `Finds each guest where it is now, has vzdump write it, takes the stream apart
+while it passes, and writes it encrypted to every site of its policy, with its
+configuration and log, under a signed manifest. Then prunes by the guest's
+retention. One guest a node at a time, the nodes at once. Needs no private key.
+
+A guest that is named, as 100, is backed up whatever the policy says of skipping
+and windows. With --if-older-than 20h a guest whose newest set is younger in each
+of its sites is passed over, so that a run that failed half way is just repeated.
+
+Exit status: 0 all are backed up; 1 something failed (the others were still
+backed up); 2 usage or configuration; 3 another run holds the lock.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := c.check(args)
+			if err != nil {
+				return err
+			}
+			e, err := open(sh, w)
+			if err != nil {
+				return err
+			}
+			run := e.run(c, len(ids) > 0)
+			if err := run.SetUp(); err != nil {
+				return &plugin.Usage{Err: err}
+			}
+			var results []guestbackup.Result
+			err = sh.Deed(cmd.Context(), e.layer, plugin.Backup, func(ctx context.Context) error {
+				results, err = e.backUp(ctx, run, c, ids, w.site == "")
+				return err
+			})
+			return errors.Join(err, e.tellOfBackup(cmd.Context(), results))
+		},
+	}
+	verb.Flags().StringVar(&w.site, "site", "", "write to this site alone, as server/store (default: those of the policy)")
+	verb.Flags().BoolVar(&c.all, "all", false, "every guest of the cluster")
+	verb.Flags().StringVar(&c.tag, "tag", "", "the guests with this tag")
+	verb.Flags().StringVar(&c.pool, "pool", "", "the guests in this pool")
+	verb.Flags().DurationVar(&c.older, "if-older-than", 0, "pass over what has a newer set in each of its sites")
+	return verb
+}
+
+// check returns the guests that are named, and refuses a call that says nothing
+// of which, or several things.
+func (c choice) check(args []string) ([]int, error) {
+	n := 0
+	for _, said := range []bool{len(args) > 0, c.all, c.tag != "", c.pool != ""} {
+		if said {
+			n++
+		}
+	}
+	if n != 1 {
+		return nil, &plugin.Usage{Err: errors.New("one of guests, --all, --tag and --pool says what to back up")}
+	}
+	var ids []int
+	for _, arg := range args {
+		id, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(arg, "vm-"), "ct-"))
+		if err != nil || id < 100 {
+			return nil, &plugin.Usage{Err: fmt.Errorf("%q is not the number of a guest", arg)}
+		}
+		if slices.Contains(ids, id) {
+			return nil, &plugin.Usage{Err: fmt.Errorf("guest %d is named twice", id)}
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// run is a run of the flow over the sites of this call. One that cannot be
+// opened is among them, so that it fails for each guest that needs it.
+func (e *estate) run(c choice, asked bool) *guestbackup.Run {
+	run := &guestbackup.Run{Layer: e.layer, Tool: e.Tool(), Now: e.Now, Tell: e.Tell, Asked: asked, IfOlderThan: c.older}
+	for _, p := range e.places {
+		run.Sites = append(run.Sites, guestbackup.Site{Name: p.name, Place: p.site})
+	}
+	for _, b := range e.shut {
+		run.Sites = append(run.Sites, guestbackup.Site{Name: b.name, Err: b.err})
+	}
+	return run
+}
+
+func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, ids []int, everywhere bool) ([]guestbackup.Result, error) {
+	cluster, end, err := e.connect()
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	run.Cluster = cluster
+	guests, whole, err := e.chosen(ctx, cluster, run, c, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(guests) == 0 && whole {
+		return nil, tell.Hint(errors.New("the cluster has no such guest"), "discover lists what there is")
+	}
+	results, err := run.Do(ctx, guests, c.all && whole && everywhere)
+	for _, r := range results {
+		if err := e.showResult(r); err != nil {
+			return results, err
+		}
+	}
+	switch {
+	case errors.Is(err, guestbackup.ErrFailed):
+		return results, plugin.ErrTold
+	case err == nil && !whole:
+		return results, tell.Hint(errors.New("not every guest that was asked for could be found"), "see above")
+	}
+	return results, err
+}
+
+// chosen are the guests to back up, and whether these are all that were meant.
+func (e *estate) chosen(ctx context.Context, cluster *pve.Cluster, run *guestbackup.Run, c choice, ids []int) (guests []pve.Guest, whole bool, err error) {
+	whole = true
+	if len(ids) > 0 {
+		for _, id := range ids {
+			g, err := cluster.Locate(ctx, id)
+			if err != nil {
+				e.Tell.Fail(strconv.Itoa(id), err)
+				whole = false
+				continue
+			}
+			guests = append(guests, g)
+		}
+		return guests, whole, nil
+	}
+	inv, path, changes, err := e.discover(ctx, cluster)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := e.recordChanges(ctx, path, changes); err != nil {
+		e.Tell.Fail("", err)
+		whole = false
+	}
+	run.Versions = map[string]string{}
+	for _, n := range inv.Nodes {
+		run.Versions[n.Name] = n.Version
+	}
+	for _, g := range inv.Guests {
+		if c.all || c.pool != "" && g.Pool == c.pool || slices.ContainsFunc(g.Tags, func(tag string) bool { return c.tag != "" && strings.EqualFold(tag, c.tag) }) {
+			guests = append(guests, g)
+		}
+	}
+	return guests, whole && !inv.Partial, nil
+}
+
+func (e *estate) showResult(r guestbackup.Result) error {
+	line := struct {
+		Format int `json:"format"`
+		guestbackup.Result
+	}{1, r}
+	return e.Print(line, func(w io.Writer) {
+		fmt.Fprintf(w, "%-12s %-20s %-10s %-8s", r.Folder, r.Name, r.Node, r.Status)
+		if r.Size > 0 {
+			fmt.Fprintf(w, " %10s of %10s in %s", tell.Bytes(r.Size), tell.Bytes(r.Bytes), time.Duration(r.Seconds*float64(time.Second)).Round(time.Second))
+		}
+		if r.Why != "" {
+			fmt.Fprintf(w, "  %s", tell.Line(r.Why))
+		}
+		fmt.Fprintln(w)
+		for _, s := range r.Sites {
+			if s.Why != "" {
+				fmt.Fprintf(w, "    %s: %s\n", s.Site, tell.Line(s.Why))
+			}
+		}
+		for _, out := range r.LeftOut {
+			fmt.Fprintf(w, "    not in it: %s\n", out)
+		}
+	})
+}
+
+// tellOfBackup brings the view of all backups up to date and the changelogs.
+func (e *estate) tellOfBackup(ctx context.Context, results []guestbackup.Result) error {
+	counts := map[string]int{}
+	var affected, details []string
+	for _, r := range results {
+		counts[r.Status]++
+		if r.Status == guestbackup.Skipped {
+			continue
+		}
+		affected = append(affected, r.Folder)
+		detail := r.Folder + " on " + r.Node + ": " + r.Status
+		if r.Why != "" {
+			detail += " (" + tell.Line(r.Why) + ")"
+		}
+		for _, s := range r.Sites {
+			if len(s.Pruned) > 0 {
+				detail += fmt.Sprintf(", pruned %d in %s", len(s.Pruned), s.Site)
+			}
+		}
+		details = append(details, detail)
+	}
+	if len(affected) == 0 {
+		return nil // nothing was changed
+	}
+	summary := fmt.Sprintf("backup: %d guests done", counts[guestbackup.Done])
+	for _, status := range []string{guestbackup.Partly, guestbackup.Failed, guestbackup.Skipped} {
+		if counts[status] > 0 {
+			summary += fmt.Sprintf(", %d %s", counts[status], status)
+		}
+	}
+	return errors.Join(
+		e.writeView(context.WithoutCancel(ctx)),
+		record(ctx, e.Shell, e.layer, account{summary, strings.Join(details, "; "), affected}))
+}

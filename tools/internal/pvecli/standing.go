@@ -1,0 +1,115 @@
+package pvecli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/guestpolicy"
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/pve"
+)
+
+// stand compares what is there with what the policy wants: of each guest that
+// has a backup anywhere, in each site that it should be in; and, where all are
+// asked for, of each guest that the newest discovery found.
+func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
+	inv, err := e.inventory()
+	if err != nil {
+		return nil, err
+	}
+	guests := map[guestset.Subject]pve.Guest{}
+	if inv != nil {
+		for _, g := range inv.Guests {
+			guests[subjectOf(g)] = g
+		}
+	}
+	known := map[string]proofs{}
+	for _, p := range e.places {
+		known[p.name] = e.readProofs(p)
+	}
+	var lines []standing
+	has := map[string]bool{}
+	subjects := map[guestset.Subject]bool{}
+	for _, f := range folders {
+		has[f.title()], subjects[f.subject] = true, true
+		if f.err == nil {
+			line, err := e.standing(f, known[f.place.name], e.rule(f.subject, guests))
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, line)
+		}
+	}
+	for s := range guests {
+		subjects[s] = subjects[s] || all
+	}
+	for s, asked := range subjects {
+		rule := e.rule(s, guests)
+		for _, p := range e.places {
+			if asked && !p.copy && !rule.Skip && slices.Contains(rule.Sites, p.name) && !has[folder{place: p, subject: s}.title()] {
+				lines = append(lines, standing{Format: 1, Site: p.name, Folder: s.String(), Name: guests[s].Name, Seconds: -1, Verdict: "NO BACKUP in this site"})
+			}
+		}
+	}
+	slices.SortFunc(lines, func(a, b standing) int {
+		sa, _ := guestset.Parse(a.Folder)
+		sb, _ := guestset.Parse(b.Folder)
+		return cmp.Or(order(sa, sb), cmp.Compare(a.Site, b.Site))
+	})
+	return lines, nil
+}
+
+// rule is what the policy says of s. The tags and the pool of a guest are those
+// of the newest discovery.
+func (e *estate) rule(s guestset.Subject, guests map[guestset.Subject]pve.Guest) guestpolicy.Rule {
+	if s.Kind == guestset.Node {
+		return e.layer.Guests.Node()
+	}
+	g := guests[s]
+	return e.layer.Guests.For(s.ID, g.Tags, g.Pool)
+}
+
+func (e *estate) standing(f folder, known proofs, rule guestpolicy.Rule) (standing, error) {
+	line := standing{Format: 1, Site: f.place.name, Folder: f.subject.String(), Seconds: -1, Verdict: fine}
+	for _, s := range f.sets {
+		if s.Complete() {
+			line.Sets++
+		}
+	}
+	newest, ok := catalog.NewestComplete(f.sets)
+	if ok {
+		shown := f.listed(newest, e.Now())
+		line.Name, line.Time, line.Seconds, line.Size = shown.Name, newest.Time, shown.Seconds, shown.Size
+		proof := known.of(f, newest)
+		line.Read, line.Opened = proof.Read, proof.Opened
+	}
+	age := e.Now().Sub(line.Time)
+	switch {
+	case len(f.problems) > 0:
+		line.Verdict = fmt.Sprintf("%d manifests are NOT TRUSTED", len(f.problems))
+	case !ok:
+		line.Verdict = "NO complete set"
+	case age < -time.Hour:
+		// Else it would pass for fresh until its time has come.
+		line.Verdict = "FROM THE FUTURE: this clock or the one that made it is wrong"
+	case f.place.copy || rule.Skip:
+		// Nobody promises that a copy is fresh, or what is not backed up any more.
+	case age > rule.MaxAge:
+		line.Verdict = fmt.Sprintf("TOO OLD: %s is allowed", rule.MaxAge)
+	default:
+		last, err := guestbackup.LastAttempt(e.memory, f.subject)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return line, err
+		}
+		if err == nil && !last.OK {
+			line.Verdict = "THE LAST ATTEMPT FAILED: " + last.Why
+		}
+	}
+	return line, nil
+}
