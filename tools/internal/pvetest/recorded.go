@@ -139,7 +139,7 @@ func (w *World) recordedDisks() error {
 		var noise [200 << 10]byte
 		_, _ = rand.NewChaCha8([32]byte{byte(id)}).Read(noise[:]) // it does not fail
 		for file, b := range map[string][]byte{
-			"etc/hostname": []byte("ct\n"), "usr/bin/one": noise[:], "usr/bin/two": noise[:], "var/lib/rest": noise[:100<<10],
+			"etc/hostname": []byte("ct\n"), "usr/bin/one": noise[:], "usr/bin/two": noise[:], "var/lib/rest": noise[:86<<10],
 		} {
 			if err := write(c.rootfs(id)+"/"+file, b); err != nil {
 				return err

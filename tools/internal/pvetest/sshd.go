@@ -290,7 +290,8 @@ func (w *World) ChangeHostKey(node string) error {
 // refused, and the other nodes see it offline.
 func (w *World) StopNode(node string) error {
 	if s := w.servers[node]; s != nil {
-		if err := s.stop(); err != nil {
+		// Sessions are in groups of their own, and outlive the server.
+		if err := errors.Join(w.CutConnections(node), s.stop()); err != nil {
 			return err
 		}
 	}

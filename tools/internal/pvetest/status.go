@@ -141,7 +141,7 @@ func (s state) cores() int {
 // entry is the guest in `pvesh get /nodes/<node>/qemu` or lxc.
 func (s state) entry() map[string]any {
 	m := map[string]any{
-		"cpu": 0, "cpus": s.cores(), "disk": 0, "diskread": 0, "diskwrite": 0, "maxdisk": s.disk(), "maxmem": s.memory(),
+		"cpu": 0, "cpus": s.cores(), "disk": 0, "maxdisk": s.disk(), "maxmem": s.memory(),
 		"mem": 0, "name": s.name(), "netin": 0, "netout": 0, "status": s.status(), "uptime": s.uptime(), "vmid": s.id,
 	}
 	if tags := s.keys["tags"]; tags != "" {
@@ -155,6 +155,7 @@ func (s state) entry() map[string]any {
 	}
 	if s.kind == typeCT {
 		m["type"], m["swap"] = typeCT, 0
+		m["diskread"], m["diskwrite"] = 0, 0
 		m["maxswap"] = int64(s.number("swap", 0)) << 20
 		if s.runs {
 			m["pid"] = s.PID
@@ -185,7 +186,7 @@ func (s state) full() map[string]any {
 	for _, d := range s.drives(driveKey) {
 		blocks[d.key] = blockstat(d.key)
 	}
-	m["diskread"] = 512
+	m["diskread"], m["diskwrite"] = 512, 0
 	m["balloon"] = s.memory()
 	m["ballooninfo"] = map[string]any{"actual": s.memory(), "max_mem": s.memory()}
 	m["blockstat"] = blocks
