@@ -5,6 +5,7 @@
 package davstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -27,6 +28,8 @@ type Config struct {
 	CA       string // file of the certificates to trust; empty: the system's
 	User     string
 	Password string // of an app, where the server has such
+
+	stall time.Duration // 0: as wire has it
 }
 
 // Site is a site in a folder of a WebDAV server.
@@ -45,7 +48,7 @@ func New(c Config) (*Site, error) {
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("store: the url is no https:// address of a WebDAV folder") // not quoted: it may hold a password
 	}
-	next, err := wire.New(c.CA, wire.Stall)
+	next, err := wire.New(c.CA, cmp.Or(c.stall, wire.Stall))
 	if err != nil {
 		return nil, fmt.Errorf("store: %s: %w", u.Host, err)
 	}

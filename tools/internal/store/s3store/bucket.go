@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -45,7 +46,7 @@ func (b *bucket) stat(ctx context.Context, name string) (info minio.ObjectInfo, 
 		info, err = b.core.StatObject(ctx, b.Bucket, b.prefix+name, minio.StatObjectOptions{})
 		return err
 	})
-	if code(err) == minio.AccessDenied {
+	if r, _ := reply(err); r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusBadRequest {
 		// To HEAD a service cannot say why. To a listing it can.
 		if why := b.reach(ctx); why != nil {
 			err = why

@@ -6,6 +6,7 @@
 package s3store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type Config struct {
 	// removed, by anybody without the right to bypass governance. 0 leaves it to
 	// the default of the bucket.
 	Retain time.Duration
+
+	stall time.Duration // 0: as wire has it
 }
 
 // Site is a site in a bucket.
@@ -63,7 +66,7 @@ func New(c Config) (*Site, error) {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
-	next, err := wire.New(c.CA, wire.Stall)
+	next, err := wire.New(c.CA, cmp.Or(c.stall, wire.Stall))
 	if err != nil {
 		return nil, fmt.Errorf("store: %s: %w", c.Endpoint, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -48,6 +49,14 @@ func transient(err error) bool {
 	return wire.Broken(err)
 }
 
+// short is what a service said, as far as a line has room.
+func short(s string) string {
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "…"
+	}
+	return host.Printable(s)
+}
+
 // explain says in words what went wrong, and what a person can do.
 func (s *Site) explain(what string, err error) error {
 	fail := func(sentence string) error {
@@ -57,11 +66,8 @@ func (s *Site) explain(what string, err error) error {
 	if !ok {
 		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, wire.Plain(err))
 	}
-	text := host.Printable(r.Message)
-	if len(text) > 300 {
-		text = text[:300] + "…"
-	}
-	err = &wire.Said{Text: fmt.Sprintf("%s (%s, status %d)", text, host.Printable(r.Code), r.StatusCode), Err: err}
+	tries := strings.TrimSuffix(err.Error(), r.Error())
+	err = &wire.Said{Text: fmt.Sprintf("%s%s (%s, status %d)", tries, short(r.Message), short(r.Code), r.StatusCode), Err: err}
 	switch r.Code {
 	case minio.NoSuchKey:
 		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, fs.ErrNotExist)
@@ -69,14 +75,13 @@ func (s *Site) explain(what string, err error) error {
 		return fmt.Errorf("store: %s: %s: %w", s.Where(), what, fs.ErrExist)
 	case minio.NoSuchBucket:
 		return tell.Hint(fail("the bucket does not exist"), "create the bucket %s, or mend its name in the cluster context", s.Bucket)
-	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidAccessKey", "InvalidToken", "ExpiredToken", "TokenRefreshRequired":
+	case "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidAccessKey", "XAdminUserNotFound", "InvalidToken", "ExpiredToken", "TokenRefreshRequired":
 		return tell.Hint(fail("the service refuses the credentials"), "mend the access key and the secret key in the sops file of this store")
 	case "RequestTimeTooSkewed", "RequestExpired":
-		ahead := time.Duration(s.clock.ahead.Load()).Round(time.Second)
+		ahead := time.Duration(s.clock.ahead.Load()).Round(time.Minute)
 		return tell.Hint(fail(fmt.Sprintf("the clocks differ too much; the server's is %s ahead of ours", ahead)), "set the clock: timedatectl set-ntp true")
 	case "AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "TemporaryRedirect":
-		region := host.Printable(r.Region)
-		return tell.Hint(fail("this is not the region of the bucket"), "set \"region\" of the store in the cluster context; the service says %q", region)
+		return tell.Hint(fail("this is not the region of the bucket"), "set \"region\" of the store in the cluster context; the service says %q", short(r.Region))
 	case minio.AccessDenied, "AllAccessDisabled":
 		return tell.Hint(fail("the credentials do not allow this"),
 			"grant s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:DeleteObject on %s", s.Bucket)

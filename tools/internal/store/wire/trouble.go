@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/host"
@@ -70,7 +71,7 @@ func Plain(err error) error {
 	if !errors.As(err, &network) {
 		return err
 	}
-	said := &Said{Text: host.Printable(network.Err.Error()), Err: err}
+	said := &Said{Text: host.Printable(strings.Replace(err.Error(), network.Error(), network.Err.Error(), 1)), Err: err}
 	var certificate *tls.CertificateVerificationError
 	if errors.As(err, &certificate) {
 		said.Text = "the server's certificate is not trusted: " + said.Text

@@ -14,13 +14,16 @@ import (
 
 // Fault is the harm that is done to one request. The zero Fault does none.
 type Fault struct {
-	Status      int           // answered instead of the server
-	Body        string        // with Status
-	Cut         int64         // the connection breaks after so many bytes of the request's body; 0: not
-	CutReply    int64         // the connection breaks after so many bytes of the reply's body; 0: not
-	Lost        bool          // the server does it, and the answer never comes
-	StandsStill bool          // nothing is read and nothing answered
-	Slow        time.Duration // before each 64 KiB of the request's body
+	Status      int               // answered instead of the server
+	Body        string            // with Status
+	Header      map[string]string // with Status
+	Early       bool              // with Status: before the request's body was read
+	Cut         int64             // the connection breaks after so many bytes of the request's body; 0: not
+	CutReply    int64             // the connection breaks after so many bytes of the reply's body; 0: not
+	Keep        int64             // only so many bytes of the request's body reach the server; 0: all
+	Lost        bool              // the server does it, and the answer never comes
+	StandsStill bool              // nothing is read and nothing answered
+	Slow        time.Duration     // before each 64 KiB of the request's body
 }
 
 // Rule says which harm is done to a request. It is called by several goroutines.
@@ -45,7 +48,12 @@ func harm(t testing.TB, server string, cert certificate, rule Rule) string {
 		f := rule(r)
 		switch {
 		case f.Status != 0:
-			_, _ = io.Copy(io.Discard, r.Body)
+			if !f.Early {
+				_, _ = io.Copy(io.Discard, r.Body)
+			}
+			for key, value := range f.Header {
+				w.Header().Set(key, value)
+			}
 			w.WriteHeader(f.Status)
 			_, _ = io.WriteString(w, f.Body)
 			return
@@ -58,6 +66,12 @@ func harm(t testing.TB, server string, cert certificate, rule Rule) string {
 		case f.Lost:
 			proxy.ServeHTTP(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
+		}
+		if f.Keep > 0 {
+			r.Body, r.ContentLength = struct {
+				io.Reader
+				io.Closer
+			}{io.LimitReader(r.Body, f.Keep), r.Body}, -1
 		}
 		if f.Slow > 0 {
 			r.Body = &slow{r.Body, f.Slow}
