@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"slices"
@@ -25,20 +26,42 @@ func VerifyArtifact(ctx context.Context, s store.Store, a Artifact) error {
 		return err
 	}
 	defer r.Close()
-	stanzas := &header{}
-	hash := sha256.New()
-	n, err := io.Copy(io.MultiWriter(hash, stanzas), &untilDone{ctx, r})
-	switch {
-	case err != nil:
-		return fmt.Errorf("read: after %d bytes: %w", n, err)
-	case n < a.Size:
-		return fmt.Errorf("torn: %d of %d bytes are there", n, a.Size)
-	case n > a.Size:
-		return fmt.Errorf("too long: %d bytes instead of %d", n, a.Size)
-	case hex.EncodeToString(hash.Sum(nil)) != a.SHA256:
-		return fmt.Errorf("altered: its %d bytes are not the ones that were written", n)
+	check := NewReading(a)
+	if _, err := io.Copy(check, &untilDone{ctx, r}); err != nil {
+		return fmt.Errorf("read: after %d bytes: %w", check.n, err)
 	}
-	return stanzas.check(len(a.Recipients))
+	return check.Verdict()
+}
+
+// Reading compares the bytes of an artifact, which are written to it, with what
+// the manifest says of them. Write never fails.
+type Reading struct {
+	artifact Artifact
+	stanzas  header
+	hash     hash.Hash
+	n        int64
+}
+
+// NewReading is a reading of a that has not begun.
+func NewReading(a Artifact) *Reading { return &Reading{artifact: a, hash: sha256.New()} }
+
+func (r *Reading) Write(p []byte) (int, error) {
+	r.n += int64(len(p))
+	_, _ = r.stanzas.Write(p)
+	return r.hash.Write(p)
+}
+
+// Verdict is what is wrong with the bytes so far, taken for all there are.
+func (r *Reading) Verdict() error {
+	switch {
+	case r.n < r.artifact.Size:
+		return fmt.Errorf("torn: %d of %d bytes are there", r.n, r.artifact.Size)
+	case r.n > r.artifact.Size:
+		return fmt.Errorf("too long: %d bytes instead of %d", r.n, r.artifact.Size)
+	case hex.EncodeToString(r.hash.Sum(nil)) != r.artifact.SHA256:
+		return fmt.Errorf("altered: its %d bytes are not the ones that were written", r.n)
+	}
+	return r.stanzas.check(len(r.artifact.Recipients))
 }
 
 type untilDone struct {

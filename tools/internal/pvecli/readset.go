@@ -18,7 +18,7 @@ func (v *verification) readSet(ctx context.Context, t task, known proofs) error 
 	good := true
 	from := &watched{Store: t.folder.store, tell: v.Tell, title: t.folder.title()}
 	for _, a := range t.set.Artifacts {
-		err := catalog.VerifyArtifact(ctx, from, a)
+		err := v.verifyArtifact(ctx, from, t.set, a)
 		if err != nil && ctx.Err() == nil && setcheck.Gone(ctx, t.folder.store, t.set, a) {
 			v.Tell.Warn(t.folder.title(), "%s went while it was read: a backup prunes; the next verify tells if it was somebody else", t.set.Name())
 			return nil
@@ -44,7 +44,7 @@ func (v *verification) readSet(ctx context.Context, t task, known proofs) error 
 		}
 	}
 	if good {
-		known.note(*t.folder, t.set, v.Now().UTC(), false)
+		known.note(*t.folder, t.set, v.Now().UTC(), len(v.keys) > 0)
 	}
 	return nil
 }
