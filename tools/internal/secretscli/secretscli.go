@@ -58,7 +58,9 @@ func execute(sh *shell.Shell, open Open) *cobra.Command {
 		Short: "Run a command with the values of the files in its environment",
 		Long: `Every value at the top of the files, be it text, a number or true or false,
 becomes a variable of its name as it is written there. COMMAND then takes the
-place of this program: signals, terminal and exit status are its own.
+place of this program: signals, terminal and exit status are its own. Digits
+without quotes are a number to YAML, and 007 is 7: quote them, or use .env files,
+where all is text and quotes would be part of it.
 
 Refused are: nested values, names that no shell could use, names that decide
 which program runs (PATH, LD_PRELOAD and the like), a name in two files, and a
