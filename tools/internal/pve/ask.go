@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/railiance/railiance/tools/internal/clustercontext"
 	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -19,9 +19,16 @@ const (
 	answerMax = 8 << 20
 )
 
-// remote is the first way to the node of that name that works. What was found
-// is remembered, also for a node that has several.
-func (c *Cluster) remote(ctx context.Context, node string) (host.Remote, error) {
+// way is how a node was reached, and what it said of itself then.
+type way struct {
+	host.Remote
+	membership
+}
+
+// remote is the first way to the node of that name that works, and that leads
+// to the node of that name: else a slip in the context would take the guests of
+// another. What was found is remembered.
+func (c *Cluster) remote(ctx context.Context, node string) (way, error) {
 	c.mu.Lock()
 	known, found := c.good[node]
 	c.mu.Unlock()
@@ -30,40 +37,45 @@ func (c *Cluster) remote(ctx context.Context, node string) (host.Remote, error) 
 	}
 	n, err := c.Context.Node(node)
 	if err != nil {
-		return host.Remote{}, tell.Hint(err, "add it to the cluster context: what is not there is not backed up")
+		return way{}, tell.Hint(err, "add it to the cluster context: what is not there is not backed up")
 	}
 	var all []error
-	for _, way := range n.Hosts {
-		r := c.way(way)
-		if err := c.knock(ctx, r); err != nil {
+	for _, to := range n.Hosts {
+		w := way{Remote: host.Remote{Target: to.Target}}
+		if c.Connections != nil {
+			w.Remote = c.Connections.Remote(to.Target)
+		}
+		w.Options = c.Options
+		if w.membership, err = c.knock(ctx, node, w.Remote); err != nil {
 			all = append(all, err)
 			continue
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.good == nil {
-			c.good = map[string]host.Remote{}
+			c.good = map[string]way{}
 		}
-		c.good[node] = r
-		return r, nil
+		c.good[node] = w
+		return w, nil
 	}
-	return host.Remote{}, errors.Join(all...)
+	return way{}, errors.Join(all...)
 }
 
-func (c *Cluster) way(to clustercontext.Host) host.Remote {
-	r := host.Remote{Target: to.Target}
-	if c.Connections != nil {
-		r = c.Connections.Remote(to.Target)
+// knock asks the machine behind r who it is.
+func (c *Cluster) knock(ctx context.Context, node string, r host.Remote) (membership, error) {
+	b, err := output(ctx, r, c.timeout(), "pvesh", "get", "/cluster/status", "--output-format", "json")
+	if err != nil {
+		return membership{}, err
 	}
-	r.Options = c.Options
-	return r
-}
-
-// knock sees whether a program runs over r.
-func (c *Cluster) knock(ctx context.Context, r host.Remote) error {
-	ctx, cancel := c.soon(ctx)
-	defer cancel()
-	return host.Run(ctx, r.Command(host.Command{Args: []string{"true"}}))
+	m, err := readStatus(b)
+	switch {
+	case err != nil:
+		return m, fmt.Errorf("%s: pvesh get /cluster/status: %w", r.Target, err)
+	case m.self != node:
+		return m, tell.Hint(fmt.Errorf("%s: calls itself %s, and the cluster context calls it %s", r.Target, m.self, node),
+			"the nodes of the cluster context need the names that Proxmox has for them, and hosts of their own")
+	}
+	return m, nil
 }
 
 // forget drops the way to a node that broke, so that the next question looks
@@ -81,13 +93,6 @@ func (c *Cluster) timeout() time.Duration {
 	return timeoutDefault
 }
 
-// soon is a context for one question. It ends a little after the limit on the
-// node has, which alone ends the program there.
-func (c *Cluster) soon(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := c.timeout() + host.DefaultConnectTimeout
-	return context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer in %s", limit))
-}
-
 // ask runs a short program on a node and returns what it printed.
 func (c *Cluster) ask(ctx context.Context, node string, args ...string) ([]byte, error) {
 	return c.askFor(ctx, c.timeout(), node, args...)
@@ -95,22 +100,28 @@ func (c *Cluster) ask(ctx context.Context, node string, args ...string) ([]byte,
 
 // askFor is ask of a program that may take until limit.
 func (c *Cluster) askFor(ctx context.Context, limit time.Duration, node string, args ...string) ([]byte, error) {
-	r, err := c.remote(ctx, node)
+	w, err := c.remote(ctx, node)
 	if err != nil {
 		return nil, err
 	}
+	out, err := output(ctx, w.Remote, limit, args...)
+	c.brokenBy(node, err)
+	return out, err
+}
+
+// output runs a program on r and returns what it printed. The limit holds on
+// the node too: pvesh can hang for minutes, and would outlive ssh.
+func output(ctx context.Context, r host.Remote, limit time.Duration, args ...string) ([]byte, error) {
 	over := limit + host.DefaultConnectTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, over, fmt.Errorf("no answer in %s", over))
 	defer cancel()
-	// The program on the node would outlive ssh: pvesh can hang for minutes.
 	bounded := []string{"timeout", "-k", "5", strconv.Itoa(max(1, int(limit/time.Second)))}
 	out, err := host.Output(ctx, r.Command(host.Command{
 		Args: append(bounded, args...),
 		Env:  []string{"LC_ALL=C.UTF-8"},
 	}), answerMax)
-	if err = told(err, args, limit); err != nil {
-		c.brokenBy(node, err)
-		return nil, err
+	if err != nil {
+		return nil, told(err, r.Target, args, limit)
 	}
 	return out, nil
 }
@@ -122,34 +133,19 @@ func (c *Cluster) brokenBy(node string, err error) {
 	}
 }
 
-// told replaces timeout's name and exit status in an error by what they mean.
-func told(err error, args []string, limit time.Duration) error {
+// told puts the program's name, and what timeout's exit status means, into an
+// error.
+func told(err error, target string, args []string, limit time.Duration) error {
 	var exit *host.ExitError
 	if !errors.As(err, &exit) {
 		return err
 	}
 	shown := *exit
-	shown.Name = host.Printable(commandName(exit.Name, args))
+	shown.Name = host.Printable(target + ": " + strings.Join(args[:min(len(args), 3)], " "))
 	if exit.Code == 124 || exit.Code == 137 {
 		shown.How, shown.Stderr = fmt.Sprintf("no answer in %s", limit), ""
 	}
 	return &shown
-}
-
-// commandName is the beginning of the program's line, after where it ran.
-func commandName(was string, args []string) string {
-	target := was
-	for i := range was {
-		if was[i:] != "" && was[i] == ':' && i+1 < len(was) && was[i+1] == ' ' {
-			target = was[:i]
-			break
-		}
-	}
-	line := args[0]
-	for _, arg := range args[1:min(len(args), 3)] {
-		line += " " + arg
-	}
-	return target + ": " + line
 }
 
 // pvesh asks the interface of a node. path is about the node itself, or about

@@ -27,7 +27,7 @@ type Cluster struct {
 	Timeout     time.Duration // of one question; 0: thirty seconds
 
 	mu   sync.Mutex
-	good map[string]host.Remote // by node: the way that was found to work
+	good map[string]way // by node: what was found to work
 }
 
 // The errors that callers act on.

@@ -29,15 +29,12 @@ const atOnce = 4
 // look asks a node all that Discover wants to know.
 func (c *Cluster) look(ctx context.Context, node string) *view {
 	v := &view{node: node, settings: map[int]settings{}}
-	r, err := c.remote(ctx, node)
+	w, err := c.remote(ctx, node)
 	if err != nil {
 		v.err = err
 		return v
 	}
-	v.target = r.Target
-	if v.status, v.err = c.membership(ctx, node); v.err != nil {
-		return v
-	}
+	v.target, v.status = w.Target, w.membership
 	var mu sync.Mutex
 	trouble := func(what string, err error) {
 		mu.Lock()
@@ -105,25 +102,6 @@ func (c *Cluster) look(ctx context.Context, node string) *view {
 	}
 	v.err = together(asks...)
 	return v
-}
-
-// membership asks a node who it is, and sees that it is the one we mean: else a
-// slip in the context would take the guests of another.
-func (c *Cluster) membership(ctx context.Context, node string) (membership, error) {
-	b, err := c.pvesh(ctx, node, "/cluster/status")
-	if err != nil {
-		return membership{}, err
-	}
-	m, err := readStatus(b)
-	if err != nil {
-		return m, fmt.Errorf("%s: pvesh get /cluster/status: %w", node, err)
-	}
-	if m.self != node {
-		c.forget(node)
-		return m, tell.Hint(fmt.Errorf("the machine calls itself %s, and the cluster context calls it %s", m.self, node),
-			"give the nodes of the cluster context the names that Proxmox has for them, and check their hosts")
-	}
-	return m, nil
 }
 
 // places asks a node where the guests are. It costs milliseconds.

@@ -1,0 +1,35 @@
+# Runs vzdump with a folder of its own, for its log and its drafts. Arguments:
+# those of vzdump. Standard input is the leash: when it ends, whoever wanted the
+# dump is gone, and vzdump is asked to end. It is never killed, since it would
+# leave the guest locked.
+umask 077
+
+# A run that was killed leaves its folder; one that lives holds the lock in it.
+for old in /var/tmp/railiance-vzdump.*; do
+	[ -d "$old" ] && [ ! -L "$old" ] && [ -O "$old" ] && [ -e "$old/.lock" ] || continue
+	flock -n "$old/.lock" rm -rf -- "$old" && echo "railiance: removed $old, left by a run that was killed" >&2
+done
+
+dir=$(mktemp -d /var/tmp/railiance-vzdump.XXXXXXXX) || exit 1
+exec 9>"$dir/.lock" 3<&0 </dev/null
+flock -n 9 || exit 1
+
+vzdump "$@" --dumpdir "$dir" 3<&- &
+dump=$!
+trap 'kill -TERM "$dump" 2>/dev/null' HUP INT TERM
+{
+	while read -r _ <&3; do :; done
+	kill -TERM "$dump"
+} >/dev/null 2>&1 9>&- &
+watch=$!
+exec 3<&-
+
+wait "$dump"
+status=$?
+while kill -0 "$dump" 2>/dev/null; do # a signal has ended the waiting, not vzdump
+	wait "$dump"
+	status=$?
+done
+kill "$watch" 2>/dev/null
+rm -rf -- "$dir"
+exit "$status"

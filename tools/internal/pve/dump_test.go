@@ -1,0 +1,206 @@
+package pve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/pvetest"
+	"github.com/railiance/railiance/tools/internal/vma"
+)
+
+func folders(t *testing.T) []string {
+	t.Helper()
+	all, err := filepath.Glob("/var/tmp/railiance-vzdump.*")
+	ok(t, err)
+	return all
+}
+
+func TestDump(t *testing.T) {
+	w, c := world(t)
+	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Running: true, Disks: []pvetest.Disk{{Key: "scsi0", Size: 8 << 20, Random: 1 << 20, Text: 1 << 20}}}))
+	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "ebony", Name: "db", Files: map[string]string{"srv/a": strings.Repeat("x", 100_000)}}))
+	before := folders(t)
+
+	vm, err := c.Locate(soon(t), 100)
+	ok(t, err)
+	var b, seen bytes.Buffer
+	log, err := c.Dump(soon(t), vm, DumpOptions{Fleecing: "local", BandwidthKiB: 1 << 20, Log: &seen}, &b)
+	ok(t, err)
+	if archive, err := vma.Verify(&b); err != nil || len(archive.Devices) != 1 {
+		t.Errorf("%+v, %v", archive, err)
+	}
+	if !strings.Contains(log, "INFO: Backup job finished successfully") || seen.String() != log || !strings.Contains(log, "--fleecing") {
+		t.Errorf("log:\n%s\nseen:\n%s", log, &seen)
+	}
+
+	ct, err := c.Locate(soon(t), 200)
+	ok(t, err)
+	b.Reset()
+	log, err = c.Dump(soon(t), ct, DumpOptions{Mode: "stop", Fleecing: "local"}, &b)
+	ok(t, err)
+	if !bytes.Contains(b.Bytes(), []byte("./etc/vzdump/pct.conf")) || !strings.Contains(log, "mode stop") {
+		t.Errorf("%d bytes, log:\n%s", b.Len(), log)
+	}
+	if after := folders(t); len(after) > len(before) {
+		t.Errorf("folders were left: %q", after)
+	}
+	calls, err := w.Calls()
+	ok(t, err)
+	if all := strings.Join(calls, "\n"); strings.Contains(all, "unlock") {
+		t.Error(all)
+	}
+}
+
+func TestDumpThatIsNone(t *testing.T) {
+	w, c := world(t)
+	disks := []pvetest.Disk{{Key: "scsi0", Size: 8 << 20, Random: 4 << 20}}
+	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Running: true, Disks: disks}))
+	ok(t, w.AddVM(pvetest.VM{ID: 101, Node: "baobab", Name: "held", Lock: "backup", Disks: disks}))
+	vm, err := c.Locate(soon(t), 100)
+	ok(t, err)
+	for name, f := range map[string]struct {
+		fault, line string
+		want        string
+		is          error
+	}{
+		"nothing":      {"vzdump-100", "exit 0 empty", "", ErrNothing},
+		"read error":   {"vzdump-100", "fail after 1000000", "vzdump 100", nil},
+		"dies":         {"vzdump-100", "die after 1000000", "vzdump 100", nil},
+		"dumpdir full": {"vzdump-baobab", "dumpdir full", "No space left on device", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ok(t, w.SetFault(pvetest.Fault(f.fault), f.line))
+			_, err := c.Dump(soon(t), vm, DumpOptions{}, io.Discard)
+			ok(t, w.SetFault(pvetest.Fault(f.fault), ""))
+			if err == nil || !strings.Contains(err.Error(), f.want) || f.is != nil && !errors.Is(err, f.is) {
+				t.Errorf("%v", err)
+			}
+			ok(t, w.SetKey(100, "lock", "")) // what died has left it
+		})
+	}
+	locked, err := c.Locate(soon(t), 101)
+	ok(t, err)
+	if _, err := c.Dump(soon(t), locked, DumpOptions{}, io.Discard); !errors.Is(err, ErrLocked) {
+		t.Errorf("%v", err)
+	}
+	if lock, err := w.Key(101, "lock"); lock != "backup" || err != nil {
+		t.Errorf("the lock is %q, %v", lock, err)
+	}
+	ok(t, w.Migrate(100, "tapia"))
+	if _, err := c.Dump(soon(t), vm, DumpOptions{}, io.Discard); !errors.Is(err, ErrNothing) {
+		t.Errorf("moved away: %v", err)
+	}
+	for _, o := range []DumpOptions{{Mode: "fast"}, {Fleecing: "a,b=$(id)"}} {
+		if _, err := c.Dump(soon(t), vm, o, io.Discard); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
+
+// Whoever wants the dump goes away: vzdump ends, and its lock with it, before
+// Dump returns.
+func TestDumpThatIsStopped(t *testing.T) {
+	w, c := world(t)
+	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Running: true, Disks: []pvetest.Disk{{Key: "scsi0", Size: 32 << 20, Random: 32 << 20}}}))
+	vm, err := c.Locate(soon(t), 100)
+	ok(t, err)
+	free := func(t *testing.T) {
+		t.Helper()
+		if lock, err := w.Key(100, "lock"); lock != "" || err != nil {
+			t.Errorf("the lock is %q, %v", lock, err)
+		}
+		ok(t, w.Quiet(time.Second))
+		ok(t, w.SetFault("vzdump-100", ""))
+	}
+
+	t.Run("while it sends", func(t *testing.T) {
+		ok(t, w.SetFault("vzdump-100", "slow 1000000"))
+		ctx, stop := context.WithCancelCause(soon(t))
+		_, err := c.Dump(ctx, vm, DumpOptions{}, &after{n: 500_000, then: func() error { stop(errors.New("enough")); return nil }})
+		if err == nil || !strings.Contains(err.Error(), "enough") {
+			t.Errorf("%v", err)
+		}
+		free(t)
+	})
+	t.Run("while it is silent", func(t *testing.T) {
+		ok(t, w.SetFault("vzdump-100", "hang after 1000000"))
+		ctx, stop := context.WithTimeout(soon(t), 3*time.Second)
+		defer stop()
+		began := time.Now()
+		_, err := c.Dump(ctx, vm, DumpOptions{}, io.Discard)
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 10*time.Second {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		free(t)
+	})
+	t.Run("by the store", func(t *testing.T) {
+		full := errors.New("the store is full")
+		_, err := c.Dump(soon(t), vm, DumpOptions{}, &after{n: 1_000_000, then: func() error { return full }})
+		if !errors.Is(err, full) {
+			t.Errorf("%v", err)
+		}
+		free(t)
+	})
+	t.Run("by the network", func(t *testing.T) {
+		ok(t, w.SetFault("vzdump-100", "slow 1000000"))
+		_, err := c.Dump(soon(t), vm, DumpOptions{}, &after{n: 500_000, then: func() error { return w.CutConnections("baobab") }})
+		if err == nil || !strings.Contains(err.Error(), "connection lost") {
+			t.Errorf("%v", err)
+		}
+		ok(t, w.Quiet(10*time.Second))
+		free(t)
+		if _, err := c.Dump(soon(t), vm, DumpOptions{}, io.Discard); err != nil {
+			t.Errorf("the next one: %v", err)
+		}
+	})
+}
+
+// after does something once when so many bytes have passed.
+type after struct {
+	n    int
+	then func() error
+}
+
+func (a *after) Write(p []byte) (int, error) {
+	if a.n -= len(p); a.n <= 0 && a.then != nil {
+		then := a.then
+		a.then = nil
+		if err := then(); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
+// What a killed run has left in /var/tmp goes at the next one; what lives, or
+// is not ours, stays.
+func TestDumpSweepsItsFolders(t *testing.T) {
+	w, c := world(t)
+	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web"}))
+	dead, err := os.MkdirTemp("/var/tmp", "railiance-vzdump.")
+	ok(t, err)
+	strange, err := os.MkdirTemp("/var/tmp", "railiance-vzdump.")
+	ok(t, err)
+	defer os.Remove(strange)
+	ok(t, os.WriteFile(filepath.Join(dead, ".lock"), nil, 0o600))
+	vm, err := c.Locate(soon(t), 100)
+	ok(t, err)
+	log, err := c.Dump(soon(t), vm, DumpOptions{}, io.Discard)
+	ok(t, err)
+	if _, err := os.Stat(dead); err == nil || !strings.Contains(log, "railiance: removed "+dead) {
+		t.Errorf("%s stayed; log:\n%s", dead, log)
+	}
+	if _, err := os.Stat(strange); err != nil {
+		t.Error(err)
+	}
+	if len(Warnings(log)) != 1 {
+		t.Errorf("%q", Warnings(log))
+	}
+}
