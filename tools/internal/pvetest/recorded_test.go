@@ -91,7 +91,7 @@ func varying(root, s string) string {
 		`in [0-9]+ seconds \(.*\)`:               "in SECONDS",
 		`, [0-9.]+[KMG]iB/s\)`:                   ", SPEED)",
 		`(\b(pid|uptime|diskread|rd_bytes|rd_operations|rd_total_time_ns|idle_time_ns|avail|used|total|used_fraction)"?): ?[0-9.e-]+`: "$1:N",
-		`"digest":"[0-9a-f]{40}"`:                               `"digest":"SHA1"`,
+		`"digest":"[0-9a-f]{40}","path"`:                        `"digest":"SHA1","path"`,
 		`"disk":[0-9]+,("id":"storage/[^"]*"),"maxdisk":[0-9]+`: "$1",
 		`(local +dir +active).*`:                                "$1",
 		`(running +128 +0.06) [0-9]+ +`:                         "$1 PID",

@@ -2,6 +2,7 @@ package pvetest
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -168,6 +169,27 @@ func (w *World) reach(node string, s *server) error {
 	}
 }
 
+// nodeEnv is what programs find in their environment on a node.
+func (w *World) nodeEnv(node string) []string {
+	dir := w.nodeDir(node)
+	env := []string{
+		"PATH=" + filepath.Join(dir, "bin") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=" + filepath.Join(dir, "root"), "TMPDIR=" + filepath.Join(dir, "tmp"),
+		DirVariable + "=" + w.Dir, NodeVariable + "=" + node, NodeDirVariable + "=" + dir,
+	}
+	if w.Second > 0 {
+		env = append(env, SecondVariable+"="+w.Second.String())
+	}
+	return env
+}
+
+// Command is a program of a node, without ssh on the way.
+func (w *World) Command(ctx context.Context, node, program string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, filepath.Join(w.nodeDir(node), "bin", program), args...)
+	c.Env = w.nodeEnv(node)
+	return c
+}
+
 // configure writes the settings of a node's sshd and those of our ssh.
 func (w *World) configure(node string) (string, error) {
 	port, err := w.port(node)
@@ -175,14 +197,6 @@ func (w *World) configure(node string) (string, error) {
 		return "", err
 	}
 	dir := w.nodeDir(node)
-	env := []string{
-		"PATH=" + filepath.Join(dir, "bin") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=" + filepath.Join(dir, "root"), "TMPDIR=" + filepath.Join(dir, "tmp"),
-		DirVariable + "=" + w.Dir, NodeVariable + "=" + node, NodeDirVariable + "=" + dir,
-	}
-	if second := os.Getenv(SecondVariable); second != "" {
-		env = append(env, SecondVariable+"="+second)
-	}
 	text := fmt.Sprintf(`ListenAddress 127.0.0.1:%s
 HostKey "%s"
 AuthorizedKeysFile "%s"
@@ -197,7 +211,7 @@ PrintMotd no
 MaxSessions 100
 MaxStartups 100
 SetEnv "%s"
-`, port, w.key(node), w.key("user")+".pub", strings.Join(env, `" "`))
+`, port, w.key(node), w.key("user")+".pub", strings.Join(w.nodeEnv(node), `" "`))
 	path := filepath.Join(dir, "sshd_config")
 	if err := write(path, []byte(text)); err != nil {
 		return "", err

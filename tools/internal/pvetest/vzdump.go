@@ -245,7 +245,8 @@ func (j *job) folder() error {
 		}
 		j.info("filesystem type on dumpdir is 'tmpfs' -using %s for temporary files", j.tmp)
 	}
-	err := os.Mkdir(j.tmp, 0o700)
+	// A job of the same second may have been killed.
+	err := errors.Join(os.RemoveAll(j.tmp), os.Mkdir(j.tmp, 0o700))
 	if is(j.node, "dumpdir read-only") {
 		_ = os.Remove(j.tmp)
 		err = errors.New("read-only")

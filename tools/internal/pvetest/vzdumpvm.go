@@ -250,7 +250,8 @@ func (j *job) fleece(disks []vmatest.Disk) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := j.freshDisk(path, disk.Size); err != nil {
+		// What a killed job has left goes.
+		if err := errors.Join(j.free(volume), j.freshDisk(path, disk.Size)); err != nil {
 			return nil, err
 		}
 		j.clean = append(j.clean, func() error { return j.free(volume) })

@@ -20,14 +20,18 @@ func Nodes() []string { return []string{"baobab", "ebony", "tapia"} }
 
 // World is a cluster that ssh leads to: a real sshd on loopback for each node.
 // What changes it can be called while programs act on it, and from another
-// process (Open). Beside what package comment says, its folder holds:
+// process (Open). Beside what the package comment says, its folder holds:
 //
 //	bin/            ssh, which knows the nodes; to be first in PATH
 //	ssh_config, known_hosts, keys/
 //	life            locked while the World is started
 type World struct {
 	cluster
-	Dir     string
+	Dir string
+	// Second is how long a second of the fakes' patience lasts: of qmrestore's
+	// 60 for a header, of the guest agent's start, of a fault that is slow. 0
+	// is a real one. It counts from the next start of a node.
+	Second  time.Duration
 	servers map[string]*server
 	life    *os.File
 }

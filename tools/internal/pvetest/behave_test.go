@@ -1,0 +1,345 @@
+package pvetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/vma"
+)
+
+// quiet is a world without sshds; its programs are started directly.
+func quiet(t *testing.T) *World {
+	t.Helper()
+	program, err := os.Executable()
+	must(t, err)
+	w, err := New(filepath.Join(t.TempDir(), "world"), program)
+	must(t, err)
+	w.Second = 10 * time.Millisecond
+	return w
+}
+
+// do runs a program to its end.
+func do(t *testing.T, w *World, in []byte, node, program string, args ...string) (stdout []byte, stderr string, rc int) {
+	t.Helper()
+	c := w.Command(t.Context(), node, program, args...)
+	var out, said bytes.Buffer
+	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(in), &out, &said
+	err := c.Run()
+	if c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return out.Bytes(), said.String(), c.ProcessState.ExitCode()
+}
+
+func fine(t *testing.T, w *World, in []byte, node, program string, args ...string) []byte {
+	t.Helper()
+	out, stderr, rc := do(t, w, in, node, program, args...)
+	if rc != 0 {
+		t.Fatalf("%s %q: %d, %s", program, args, rc, stderr)
+	}
+	return out
+}
+
+func machine(node string, id int) VM {
+	return VM{ID: id, Node: node, Name: "web", Running: true, Net: true, Agent: true, Disks: []Disk{
+		{Key: "scsi0", Size: 24 << 20, Random: 6 << 20, Text: 3 << 20}, {Key: "efidisk0", Size: 540672, Text: 9000},
+	}}
+}
+
+func digest(t *testing.T, w *World, id int, key string) vma.Digest {
+	t.Helper()
+	path, err := w.DiskPath(id, key)
+	must(t, err)
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	d, _, err := vma.Sum(f)
+	must(t, err)
+	return d
+}
+
+// What qmrestore makes of an archive has the disks that vzdump read, and a
+// guest that can be started apart from the first.
+func TestMachineComesBack(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddVM(machine("baobab", 100)))
+	archive := fine(t, w, nil, "baobab", "vzdump", "100", "--stdout", "--mode", "snapshot")
+	a, err := vma.Verify(bytes.NewReader(archive))
+	must(t, err)
+	fine(t, w, archive, "ebony", "qmrestore", "-", "900", "--storage", "local-lvm", "--unique", "1")
+	for i, key := range []string{"efidisk0", "scsi0"} {
+		if digest(t, w, 900, key) != digest(t, w, 100, key) || a.Devices[i].Digest != digest(t, w, 100, key) {
+			t.Errorf("%s is another disk", key)
+		}
+	}
+	net, err := w.Key(900, "net0")
+	must(t, err)
+	if old, _ := w.Key(100, "net0"); net == old || !strings.Contains(net, "bridge=vmbr0") {
+		t.Errorf("net0 is %s, and was %s", net, old)
+	}
+	fine(t, w, nil, "ebony", "qm", "set", "900", "--net0", net+",link_down=1")
+	if _, stderr, rc := do(t, w, nil, "ebony", "qm", "guest", "cmd", "900", "ping"); rc != 255 || stderr != "VM 900 is not running\n" {
+		t.Errorf("%d, %s", rc, stderr)
+	}
+	must(t, w.SetFault("agent-900", "after 5"))
+	fine(t, w, nil, "ebony", "qm", "start", "900")
+	if _, stderr, rc := do(t, w, nil, "ebony", "qm", "guest", "cmd", "900", "ping"); rc != 255 || stderr != "QEMU guest agent is not running\n" {
+		t.Errorf("%d, %s", rc, stderr)
+	}
+	time.Sleep(60 * time.Millisecond)
+	fine(t, w, nil, "ebony", "qm", "guest", "cmd", "900", "ping")
+	if _, _, rc := do(t, w, nil, "ebony", "qm", "destroy", "900"); rc != 255 {
+		t.Error("a guest that runs was destroyed")
+	}
+	fine(t, w, nil, "ebony", "qm", "stop", "900")
+	path, err := w.DiskPath(900, "scsi0")
+	must(t, err)
+	fine(t, w, nil, "ebony", "qm", "destroy", "900", "--purge", "1")
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, there, _ := w.Has(900); there {
+		t.Error("900 is still there")
+	}
+}
+
+func TestContainerComesBack(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddCT(CT{
+		ID: 200, Node: "tapia", Name: "cache", Files: map[string]string{"srv/value": "forty-two\n", "data/lost": "not in the archive\n"},
+		Mounts: []Mount{{Key: "mp0", Path: "/data"}},
+	}))
+	archive := fine(t, w, nil, "tapia", "vzdump", "200", "--stdout")
+	fine(t, w, archive, "tapia", "pct", "restore", "901", "-", "--rootfs", "local:1", "--unprivileged", "1")
+	fine(t, w, nil, "tapia", "pct", "start", "901")
+	if out := fine(t, w, nil, "tapia", "pct", "exec", "901", "--", "cat", "/srv/value"); string(out) != "forty-two\n" {
+		t.Errorf("%q", out)
+	}
+	if _, _, rc := do(t, w, nil, "tapia", "pct", "exec", "901", "--", "cat", "/data/lost"); rc != 1 {
+		t.Error("what the mount point held came back")
+	}
+	fine(t, w, nil, "tapia", "pct", "stop", "901")
+	fine(t, w, nil, "tapia", "pct", "destroy", "901", "--purge")
+	if _, err := os.Stat(filepath.Join(w.NodeDir("tapia"), "rootfs", "901")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// A vzdump that is killed leaves its lock behind; one whose reader goes away,
+// or that is asked to end, does not.
+func TestLockOfEndedJobs(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddVM(machine("baobab", 100)))
+	lock := func() string {
+		t.Helper()
+		s, err := w.Key(100, "lock")
+		must(t, err)
+		return s
+	}
+	start := func() (*exec.Cmd, io.ReadCloser) {
+		t.Helper()
+		c := w.Command(t.Context(), "baobab", "vzdump", "100", "--stdout")
+		out, err := c.StdoutPipe()
+		must(t, err)
+		must(t, c.Start())
+		_, err = io.ReadFull(out, make([]byte, 100_000))
+		must(t, err)
+		if lock() != "backup" {
+			t.Error("a job that runs holds no lock")
+		}
+		return c, out
+	}
+	c, out := start()
+	must(t, out.Close())
+	if err := c.Wait(); err == nil || lock() != "" {
+		t.Errorf("the reader went away: %v, lock %q", err, lock())
+	}
+	c, _ = start()
+	must(t, c.Process.Signal(syscall.SIGTERM))
+	if err := c.Wait(); err == nil || lock() != "" {
+		t.Errorf("asked to end: %v, lock %q", err, lock())
+	}
+	c, _ = start()
+	must(t, c.Process.Kill())
+	if err := c.Wait(); err == nil || lock() != "backup" {
+		t.Errorf("killed: %v, lock %q", err, lock())
+	}
+	if out, stderr, rc := do(t, w, nil, "baobab", "vzdump", "100", "--stdout"); rc != 255 || len(out) > 0 || !strings.Contains(stderr, "VM is locked (backup)") {
+		t.Errorf("%d, %s", rc, stderr)
+	}
+	fine(t, w, nil, "baobab", "qm", "unlock", "100")
+	must(t, w.SetFault("vzdump-100", "die after 1000000 times 1"))
+	if out, _, rc := do(t, w, nil, "baobab", "vzdump", "100", "--stdout"); rc != -1 || len(out) != 1_000_000 || lock() != "backup" {
+		t.Errorf("%d after %d bytes, lock %q", rc, len(out), lock())
+	}
+	fine(t, w, nil, "baobab", "qm", "unlock", "100")
+	fine(t, w, nil, "baobab", "vzdump", "100", "--stdout")
+}
+
+// One vzdump runs on a node; the second waits and says so.
+func TestGlobalLock(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddVM(machine("baobab", 100)))
+	must(t, w.AddVM(machine("baobab", 101)))
+	must(t, w.SetFault("vzdump-100", "slow 4000000"))
+	first := w.Command(t.Context(), "baobab", "vzdump", "100", "--stdout")
+	first.Stdout = io.Discard
+	must(t, first.Start())
+	for lock := ""; lock == ""; time.Sleep(time.Millisecond) {
+		lock, _ = w.Key(100, "lock")
+	}
+	out, stderr, rc := do(t, w, nil, "baobab", "vzdump", "101", "--stdout")
+	if rc != 0 || len(out) == 0 || !strings.HasPrefix(stderr, "INFO: trying to get global lock - waiting...\nINFO: got global lock\n") {
+		t.Errorf("%d, %s", rc, stderr)
+	}
+	must(t, first.Wait())
+}
+
+// A reader that pauses stalls a guest that runs, unless fleecing is on.
+func TestReaderStallsGuest(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddVM(machine("baobab", 100)))
+	const pause = 300 * time.Millisecond
+	for _, test := range []struct {
+		args   []string
+		stalls bool
+	}{{nil, true}, {[]string{"--fleecing", "enabled=1,storage=local"}, false}} {
+		c := w.Command(t.Context(), "baobab", "vzdump", append([]string{"100", "--stdout"}, test.args...)...)
+		out, err := c.StdoutPipe()
+		must(t, err)
+		must(t, c.Start())
+		_, err = io.ReadFull(out, make([]byte, 2<<20))
+		must(t, err)
+		waited := make(chan time.Duration)
+		go func() {
+			d, err := w.GuestWrite(100)
+			if err != nil {
+				t.Error(err)
+			}
+			waited <- d
+		}()
+		time.Sleep(pause)
+		_, err = io.Copy(io.Discard, out)
+		must(t, err)
+		if d := <-waited; (d > pause/2) != test.stalls {
+			t.Errorf("%q: the guest waited %s", test.args, d)
+		}
+		must(t, c.Wait())
+	}
+}
+
+// What the faults do is what their names say.
+func TestFaults(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddVM(machine("baobab", 100)))
+	whole := int64(len(fine(t, w, nil, "baobab", "vzdump", "100", "--stdout")))
+	for line, want := range map[string]struct {
+		size int64
+		rc   int
+	}{
+		"exit 0 empty":         {0, 0},
+		"exit 255 zstd":        {13, 255},
+		"close after 70000":    {70000, 0},
+		"fail after 70000":     {70000, 255},
+		"truncate at extent 1": {-1, 0},
+		"leftover job":         {whole, 0},
+		"slow 1000000":         {whole, 0},
+	} {
+		must(t, w.SetFault("vzdump-100", line))
+		out, stderr, rc := do(t, w, nil, "baobab", "vzdump", "100", "--stdout")
+		if rc != want.rc || want.size >= 0 && int64(len(out)) != want.size {
+			t.Errorf("%s: %d bytes and %d, want %+v: %s", line, len(out), rc, want, stderr)
+		}
+		if _, err := vma.Verify(bytes.NewReader(out)); (err == nil) != (want.size == whole) {
+			t.Errorf("%s: verified: %v", line, err)
+		}
+		if lock, err := w.Key(100, "lock"); err != nil || lock != "" {
+			t.Errorf("%s: lock %q, %v", line, lock, err)
+		}
+	}
+	must(t, w.SetFault("vzdump-100", "hang after 70000"))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	c := w.Command(ctx, "baobab", "vzdump", "100", "--stdout")
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
+	if out, err := c.Output(); err == nil || len(out) != 70000 || ctx.Err() == nil {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	resources := []string{"get", "/cluster/resources", "--output-format", "json"}
+	for line, want := range map[string]string{"truncate 20": `[{"cpu`, "garbage no json": "no json\n"} {
+		must(t, w.SetFault("pvesh-baobab-cluster-resources", line))
+		if out := fine(t, w, nil, "baobab", "pvesh", resources...); !strings.HasPrefix(string(out), want) || len(out) > 20 {
+			t.Errorf("%s: %q", line, out)
+		}
+	}
+	must(t, w.SetFault("pvesh-baobab-cluster-resources", "exit 255 no quorum"))
+	if _, stderr, rc := do(t, w, nil, "baobab", "pvesh", resources...); rc != 255 || stderr != "no quorum\n" {
+		t.Errorf("%d, %q", rc, stderr)
+	}
+}
+
+// Another node that is offline is waited for, as long as the caller can bear.
+func TestOfflineNodeHangs(t *testing.T) {
+	w := quiet(t)
+	w.Second = 0
+	must(t, w.offline("tapia", true))
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if out, err := w.Command(ctx, "baobab", "pvesh", "get", "/nodes/tapia/qemu", "--output-format", "json").Output(); err == nil || ctx.Err() == nil {
+		t.Errorf("%s, %v", out, err)
+	}
+	fine(t, w, nil, "baobab", "pvesh", "get", "/nodes/ebony/qemu", "--output-format", "json")
+}
+
+// The first byte is not waited for longer than by the real one, and what is
+// left behind is a configuration.
+func TestRestoreWaitsForHeader(t *testing.T) {
+	w := quiet(t)
+	c := w.Command(t.Context(), "baobab", "qmrestore", "-", "900", "--storage", "local")
+	in, err := c.StdinPipe()
+	must(t, err)
+	defer in.Close()
+	began := time.Now()
+	if out, err := c.Output(); err == nil || !strings.Contains(string(out), "NOT cleaned up") || time.Since(began) < 500*time.Millisecond {
+		t.Errorf("%s, %v after %s", out, err, time.Since(began))
+	}
+	if memory, err := w.Key(900, "memory"); err != nil || memory != "128" {
+		t.Errorf("%q, %v", memory, err)
+	}
+}
+
+// Every run leaves a log in dumpdir, and a killed one its folder.
+func TestLitter(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddVM(machine("baobab", 100)))
+	dir := t.TempDir()
+	names := func() string {
+		entries, err := os.ReadDir(dir)
+		must(t, err)
+		var all []string
+		for _, e := range entries {
+			all = append(all, strings.TrimRight(filepath.Ext(e.Name()), "0123456789"))
+		}
+		slices.Sort(all)
+		return strings.Join(all, " ")
+	}
+	fine(t, w, nil, "baobab", "vzdump", "100", "--stdout", "--dumpdir", dir)
+	if got := names(); got != ".log" {
+		t.Error(got)
+	}
+	must(t, w.SetFault("vzdump-100", "die after 1000"))
+	_, _, _ = do(t, w, nil, "baobab", "vzdump", "100", "--stdout", "--dumpdir", dir)
+	if got := names(); got != ".log .tmp" {
+		t.Error(got)
+	}
+}
