@@ -36,15 +36,12 @@ func (f *folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	u := f.at(f.dir, name)
-	var tag string
+	var first http.Header
 	var size int64
 	get := func(offset int64) (io.ReadCloser, error) {
 		header, want := map[string]string{}, http.StatusOK
 		if offset > 0 {
-			if tag == "" || strings.HasPrefix(tag, "W/") {
-				return nil, &wire.Final{Err: errors.New("the connection broke, and the server cannot tell whether it is the same file")}
-			}
-			header["If-Match"], header["Range"], want = tag, fmt.Sprintf("bytes=%d-", offset), http.StatusPartialContent
+			header["Range"], want = fmt.Sprintf("bytes=%d-", offset), http.StatusPartialContent
 		}
 		resp, err := f.do(ctx, http.MethodGet, u, header, nil, want)
 		if err != nil && !transient(err) {
@@ -54,10 +51,10 @@ func (f *folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 			return nil, err
 		}
 		if offset == 0 {
-			tag, size = resp.Header.Get("Etag"), resp.ContentLength
-		} else if resp.Header.Get("Content-Range") != fmt.Sprintf("bytes %d-%d/%d", offset, size-1, size) {
+			first, size = resp.Header, resp.ContentLength
+		} else if resp.Header.Get("Content-Range") != fmt.Sprintf("bytes %d-%d/%d", offset, size-1, size) || !sameFile(first, resp.Header) {
 			_ = resp.Body.Close()
-			return nil, &wire.Final{Err: errors.New("the server sends another part than it was asked for")}
+			return nil, &wire.Final{Err: errors.New("the connection broke, and the file that the server has now is another one")}
 		}
 		return resp.Body, nil
 	}
@@ -76,6 +73,14 @@ func (f *folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	r := &wire.Reader{Context: ctx, Size: size, At: get, Pause: f.pause}
 	r.First(body)
 	return r, nil
+}
+
+// sameFile compares what the server said of a file earlier and says now. A tag is
+// weak as long as the file is new, and the same one without the W/ later.
+func sameFile(before, now http.Header) bool {
+	tag := func(h http.Header) string { return strings.TrimPrefix(h.Get("Etag"), "W/") }
+	modified := func(h http.Header) string { return h.Get("Last-Modified") }
+	return tag(before) == tag(now) && modified(before) == modified(now) && tag(now)+modified(now) != ""
 }
 
 // instead looks whether it is the site that is missing, rather than an artifact.
@@ -143,6 +148,9 @@ func (f *folder) Put(ctx context.Context, name string, write func(io.Writer) err
 		return context.Cause(ctx)
 	}
 	draft, err := f.stat(ctx, u.draft)
+	if missing(err) {
+		draft, err = element{}, nil
+	}
 	if err != nil {
 		return f.explain(name, err)
 	}

@@ -68,10 +68,7 @@ func harm(t testing.TB, server string, cert certificate, rule Rule) string {
 			panic(http.ErrAbortHandler)
 		}
 		if f.Keep > 0 {
-			r.Body, r.ContentLength = struct {
-				io.Reader
-				io.Closer
-			}{io.LimitReader(r.Body, f.Keep), r.Body}, -1
+			r.Body, r.ContentLength = &keep{r.Body, f.Keep}, -1
 		}
 		if f.Slow > 0 {
 			r.Body = &slow{r.Body, f.Slow}
@@ -86,6 +83,24 @@ func harm(t testing.TB, server string, cert certificate, rule Rule) string {
 	s.StartTLS()
 	t.Cleanup(func() { close(over); s.CloseClientConnections(); s.Close() })
 	return s.URL
+}
+
+// keep takes all of a body and hands on its beginning.
+type keep struct {
+	io.ReadCloser
+	left int64
+}
+
+func (k *keep) Read(p []byte) (int, error) {
+	if k.left == 0 {
+		if _, err := io.Copy(io.Discard, k.ReadCloser); err != nil {
+			return 0, err
+		}
+		return 0, io.EOF
+	}
+	n, err := k.ReadCloser.Read(p[:min(int64(len(p)), k.left)])
+	k.left -= int64(n)
+	return n, err
 }
 
 type slow struct {
