@@ -71,7 +71,7 @@ const everywhere = "tell"
 
 // forTests are packages that only tests may import. They may do as they like.
 func forTests() []string {
-	return []string{"fake", "layertest", "mustrun", "pvetest", "tbtest", "store/storetest", "store/storetest/servers", "vma/vmatest"}
+	return []string{"fake", "layertest", "mustrun", "pvetest", "pvetest/pveworld", "tbtest", "store/storetest", "store/storetest/servers", "vma/vmatest"}
 }
 
 // soleImporters are packages that few may import.

@@ -80,6 +80,9 @@ func create(dir, program string, f clusterFile, storages string) (*World, error)
 	if err != nil {
 		return nil, err
 	}
+	if program, err = filepath.Abs(program); err != nil {
+		return nil, err
+	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("pvetest: %s is not empty", dir)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
