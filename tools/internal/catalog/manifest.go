@@ -99,6 +99,10 @@ type Finding struct {
 // Complete says whether the set holds every asset whole.
 func (m *Manifest) Complete() bool { return len(m.Failures) == 0 && len(m.Artifacts) > 0 }
 
+// OnlyPrunes says that this is no set, but the record of sets that were let go
+// when none was made: it holds nothing and lacks nothing.
+func (m *Manifest) OnlyPrunes() bool { return len(m.Artifacts) == 0 && len(m.Failures) == 0 }
+
 // Artifact returns the artifact of an asset.
 func (m *Manifest) Artifact(asset string) (Artifact, bool) {
 	for _, a := range m.Artifacts {

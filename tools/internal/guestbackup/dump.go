@@ -45,9 +45,10 @@ func (d *dump) stream(ctx context.Context) seal.Stream {
 		return err
 	})
 	return dumped.Checked(func(r io.Reader) error {
-		err := verify(r)
-		if d.read == 0 {
-			return nil // that there is nothing is told already
+		seen := int64(0)
+		err := verify(io.TeeReader(r, counter{&seen}))
+		if seen == 0 {
+			return nil // that there is nothing is told by who wrote it
 		}
 		return err
 	}).Zstd()

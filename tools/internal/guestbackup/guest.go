@@ -121,17 +121,15 @@ func usable(before, now pve.Guest) error {
 // take dumps the guest and makes a set of it.
 func (r *Run) take(ctx context.Context, m *Making, g pve.Guest, rule guestpolicy.Rule, result *Result) error {
 	folder := m.Subject.String()
-	newest, _ := m.Newest()
-	before, _ := newest.Artifact(folder)
-	shown, end := r.Tell.Long(folder, "on "+g.Node, before.Contents["archive"])
+	shown, end := r.Tell.Long(folder, "on "+g.Node, m.before().Contents["archive"])
 	defer end()
 	d := &dump{
 		cluster: r.Cluster, guest: g, shown: shown,
 		options: pve.DumpOptions{Mode: rule.Mode, Fleecing: rule.Fleecing, BandwidthKiB: rule.BandwidthKiB},
 	}
-	kind, ext, counts := guestset.KindVMA, guestset.ExtVMA, []setrun.Count{{Name: "devices", Least: 1}, {Name: "stored", Least: leastBytes}}
+	kind, ext := guestset.KindVMA, guestset.ExtVMA
 	if g.Type == pve.CT {
-		kind, ext, counts = guestset.KindTar, guestset.ExtTar, []setrun.Count{{Name: "bytes", Least: leastBytes}}
+		kind, ext = guestset.KindTar, guestset.ExtTar
 	}
 	describe := d.describe(r.Versions[g.Node])
 	return m.Make(ctx, Contents{
@@ -161,16 +159,13 @@ func (r *Run) take(ctx context.Context, m *Making, g pve.Guest, rule guestpolicy
 			}
 			return findings
 		},
-		Counts: counts,
 	})
 }
-
-// leastBytes is the size of a guest below which a halving says nothing.
-const leastBytes = 64 << 20
 
 // judge fills in what came of it, and tells.
 func (r *Run) judge(result *Result, m *Making, err error) {
 	sets := 0
+	result.Waited = m.Waited.Seconds()
 	for _, one := range m.Copies.All {
 		s := SiteResult{Site: one.Site, Pruned: one.Pruned, Waited: one.Waited.Seconds()}
 		if one.Set != nil {

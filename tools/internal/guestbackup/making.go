@@ -12,13 +12,16 @@ import (
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/seal"
 	"github.com/railiance/railiance/tools/internal/setrun"
+	"github.com/railiance/railiance/tools/internal/spool"
 	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // Making is the making of one set of a guest, or of a node, in its sites.
 type Making struct {
 	Subject guestset.Subject
 	Copies  *setrun.Copies
+	Waited  time.Duration // that the first part has waited for its sites
 
 	run  *Run
 	rule guestpolicy.Rule
@@ -38,26 +41,32 @@ type Part struct {
 type Contents struct {
 	Parts    []Part
 	Findings func() []catalog.Finding // asked when all parts are in the sites
-	Counts   []setrun.Count           // that would show a collapse
 }
 
 // Open opens the folders of s in the sites of the rule. Those that fail were
 // told of; it is an error when none is left.
 func (r *Run) Open(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule) (*Making, error) {
-	m := &Making{Subject: s, Copies: &setrun.Copies{Tool: r.Tool}, run: r, rule: rule}
-	for _, site := range r.Sites {
-		if slices.Contains(rule.Sites, site.Name) {
-			m.Copies.All = append(m.Copies.All, r.copy(ctx, s, site))
-		}
-	}
+	m := &Making{Subject: s, Copies: r.copies(s, rule), run: r, rule: rule}
 	if len(m.Copies.All) == 0 {
 		return m, errors.New("none of its sites is among the chosen ones")
 	}
 	return m, m.Copies.Open(ctx, likely)
 }
 
+// copies are the folders of s in the sites of the rule, as far as the run
+// writes to them.
+func (r *Run) copies(s guestset.Subject, rule guestpolicy.Rule) *setrun.Copies {
+	c := &setrun.Copies{Tool: r.Tool}
+	for _, site := range r.Sites {
+		if slices.Contains(rule.Sites, site.Name) {
+			c.All = append(c.All, r.copy(s, site))
+		}
+	}
+	return c
+}
+
 // copy is the folder of s in the site.
-func (r *Run) copy(ctx context.Context, s guestset.Subject, site Site) *setrun.Copy {
+func (r *Run) copy(s guestset.Subject, site Site) *setrun.Copy {
 	place := site.Place
 	if site.Err != nil {
 		place = closed{site.Err}
@@ -93,11 +102,8 @@ func likely(f *setrun.Folder) int64 {
 	if !ok {
 		return 0
 	}
-	var size int64
-	for _, a := range newest.Artifacts {
-		size += a.Size
-	}
-	return size + size/10
+	n := size(newest.Manifest)
+	return n + n/10
 }
 
 // Fresh says whether every site has a complete set that is younger than d.
@@ -111,14 +117,17 @@ func (m *Making) Fresh(d time.Duration) bool {
 	return true
 }
 
-// Newest is the newest complete set in any of the sites.
-func (m *Making) Newest() (newest catalog.Set, found bool) {
+// before is the artifact of the newest complete set in any of the sites; the zero
+// Artifact when there is none.
+func (m *Making) before() (a catalog.Artifact) {
+	var at time.Time
 	for _, one := range m.Copies.All {
-		if set, ok := catalog.NewestComplete(one.Folder.Sets); ok && (!found || set.Time.After(newest.Time)) {
-			newest, found = set, true
+		if set, ok := catalog.NewestComplete(one.Folder.Sets); ok && set.Time.After(at) {
+			at = set.Time
+			a, _ = set.Artifact(m.Subject.String())
 		}
 	}
-	return newest, found
+	return a
 }
 
 // Make makes the set. After an error no site has it; a site that failed alone
@@ -129,8 +138,8 @@ func (m *Making) Make(ctx context.Context, c Contents) error {
 	}
 	var artifacts []catalog.Artifact
 	defer func() { m.Copies.Clean(ctx, artifacts) }()
-	for _, part := range c.Parts {
-		a, err := m.put(ctx, part)
+	for i, part := range c.Parts {
+		a, err := m.put(ctx, part, i == 0)
 		if err != nil {
 			return err
 		}
@@ -140,7 +149,44 @@ func (m *Making) Make(ctx context.Context, c Contents) error {
 	if c.Findings != nil {
 		findings = c.Findings()
 	}
-	return m.Copies.Publish(ctx, artifacts, findings, m.rule.Keep, c.Counts...)
+	return m.Copies.Publish(ctx, artifacts, findings, m.rule.Keep, counts(artifacts)...)
+}
+
+// room is where the set waits for a site that is slower than the guest: the
+// guest itself waits for whoever reads its backup.
+func (m *Making) room() *spool.Spool {
+	if m.rule.Spool.Max == 0 {
+		return nil
+	}
+	room, err := spool.New(m.rule.Spool.Dir, int64(m.rule.Spool.Max))
+	if err != nil {
+		m.run.Tell.Warn(m.Subject.String(), "goes without a spool: %v", err)
+		return nil
+	}
+	return room
+}
+
+// waited tells how long the guest may have stood still for its backup.
+func (m *Making) waited(part Part, room *spool.Spool) {
+	var waited time.Duration
+	var slowest *setrun.Copy
+	for _, one := range m.Copies.All {
+		waited += one.Waited
+		if slowest == nil || one.Waited > slowest.Waited {
+			slowest = one
+		}
+	}
+	how := "there is no spool"
+	if room != nil {
+		stats := room.Stats()
+		waited = stats.Waited
+		how = fmt.Sprintf("the spool of %s was full", tell.Bytes(stats.Max))
+	}
+	m.Waited = waited
+	if waited > time.Second {
+		m.run.Tell.Warn(part.Asset, "%s was slower than the guest, and %s: the guest may have waited %s for its disks; fleecing in layer.yaml, or a larger spool, spares it that",
+			slowest.Site, how, waited.Round(100*time.Millisecond))
+	}
 }
 
 // Failure is what went wrong in single sites, which was told.
@@ -156,16 +202,24 @@ func (m *Making) Failure() error {
 	return errors.Join(all...)
 }
 
-func (m *Making) put(ctx context.Context, part Part) (catalog.Artifact, error) {
+// put stores one part; only the first is large.
+func (m *Making) put(ctx context.Context, part Part, large bool) (catalog.Artifact, error) {
 	begin := time.Now()
 	name := catalog.ArtifactName(part.Asset, m.Copies.Time, part.Ext)
 	to, err := m.run.recipientsOf(m.Subject, name)
 	if err != nil {
 		return catalog.Artifact{}, err
 	}
+	var room *spool.Spool
+	if large {
+		room = m.room()
+	}
 	var sum seal.Sum
-	if err := m.Copies.Put(ctx, name, part.Stream(ctx).Encrypted(to.List...).Measured(&sum)); err != nil {
+	if err := m.Copies.Put(ctx, name, part.Stream(ctx).Encrypted(to.List...).Measured(&sum), room); err != nil {
 		return catalog.Artifact{}, err
+	}
+	if large {
+		m.waited(part, room)
 	}
 	a := catalog.Artifact{
 		Name: name, Asset: part.Asset, Kind: part.Kind, Size: sum.Size, SHA256: sum.SHA256,

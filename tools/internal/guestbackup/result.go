@@ -23,6 +23,7 @@ type Result struct {
 	Size    int64        `json:"size,omitempty"`    // bytes of ciphertext
 	Bytes   int64        `json:"bytes,omitempty"`   // that vzdump wrote
 	Seconds float64      `json:"seconds,omitempty"` // that it took
+	Waited  float64      `json:"waited,omitempty"`  // seconds that the guest may have waited for its sites
 	LeftOut []string     `json:"leftOut,omitempty"` // disks that are not in it, each with why
 	Sites   []SiteResult `json:"sites,omitempty"`
 }
@@ -33,7 +34,7 @@ type SiteResult struct {
 	Manifest string   `json:"manifest,omitempty"` // of the set, if there is one
 	Why      string   `json:"why,omitempty"`      // there is none, or something else went wrong
 	Pruned   []string `json:"pruned,omitempty"`
-	Waited   float64  `json:"waited,omitempty"` // seconds that the stream waited for it
+	Waited   float64  `json:"waited,omitempty"` // seconds that the others waited for it
 }
 
 // OK says whether nothing went wrong.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/seal"
+	"github.com/railiance/railiance/tools/internal/spool"
 )
 
 // DefaultStall is how long a folder may take nothing before it is given up. A
@@ -23,7 +24,10 @@ const ahead = 8
 // once, written to all. Only when the stream has ended well does any folder
 // have it. A folder that fails is dropped; when the stream fails, the error is
 // the stream's, and no folder has anything.
-func (c *Copies) Put(ctx context.Context, name string, stream seal.Stream) error {
+//
+// What the slowest folder does not take yet goes into the spool, which is used
+// up; nil: there is none, and the stream waits.
+func (c *Copies) Put(ctx context.Context, name string, stream seal.Stream, room *spool.Spool) error {
 	f := &fan{ctx: ctx, stall: c.Stall}
 	if f.stall == 0 {
 		f.stall = DefaultStall
@@ -31,7 +35,28 @@ func (c *Copies) Put(ctx context.Context, name string, stream seal.Stream) error
 	for _, one := range c.Living() {
 		f.branches = append(f.branches, grow(ctx, one, name))
 	}
+	if room != nil {
+		stream = through(stream, room)
+	}
 	return f.end(stream(f))
+}
+
+// through is the stream with room between it and where it goes.
+func through(stream seal.Stream, room *spool.Spool) seal.Stream {
+	return func(w io.Writer) error {
+		written := make(chan error, 1)
+		go func() {
+			err := stream(room)
+			room.CloseWrite(err)
+			written <- err
+		}()
+		_, err := io.CopyBuffer(w, room, make([]byte, largest))
+		room.CloseRead(err)
+		if failed := <-written; failed != nil {
+			return failed
+		}
+		return err
+	}
 }
 
 // fan writes to all branches.
@@ -82,31 +107,45 @@ func grow(ctx context.Context, one *Copy, name string) *branch {
 	return b
 }
 
+// largest is how much of a stream is handed on at once.
+const largest = 256 << 10
+
 func (f *fan) Write(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
+	written := 0
+	for written < len(p) {
+		n := min(largest, len(p)-written)
+		if err := f.all(p[written : written+n]); err != nil {
+			return written, err
+		}
+		written += n
 	}
+	return written, nil
+}
+
+// all hands p to all branches.
+func (f *fan) all(p []byte) error {
 	if f.ctx.Err() != nil {
-		return 0, context.Cause(f.ctx)
+		return context.Cause(f.ctx)
 	}
 	k := f.chunk(p)
 	defer k.release()
 	var living []*branch
 	for _, b := range f.branches {
-		if err := f.give(b, k); err == nil {
+		err := f.give(b, k)
+		if err == nil {
 			living = append(living, b)
-		} else if f.ctx.Err() != nil {
-			k.release()
-			return 0, context.Cause(f.ctx)
-		} else {
-			k.release()
-			b.cut(err)
+			continue
 		}
+		k.release()
+		if f.ctx.Err() != nil {
+			return context.Cause(f.ctx)
+		}
+		b.cut(err)
 	}
 	if f.branches = living; len(living) == 0 {
-		return 0, ErrNoSite
+		return ErrNoSite
 	}
-	return len(p), nil
+	return nil
 }
 
 // chunk is p for all branches and for us.
