@@ -132,7 +132,7 @@ func (e *estate) covered(ctx context.Context) (map[string]bool, error) {
 	}
 	covered := map[string]bool{}
 	for _, f := range folders {
-		if _, ok := catalog.NewestComplete(f.sets); ok {
+		if _, ok := catalog.NewestComplete(f.backups()); ok {
 			covered[f.subject.String()] = true
 		}
 	}

@@ -144,6 +144,11 @@ func (e *estate) read(ctx context.Context, all []folder) {
 	}
 }
 
+// backups are the sets that hold anything: not the records of what was pruned.
+func (f folder) backups() []catalog.Set {
+	return slices.DeleteFunc(slices.Clone(f.sets), func(s catalog.Set) bool { return s.OnlyPrunes() })
+}
+
 // title is the folder in the story.
 func (f folder) title() string { return f.place.name + "/" + f.subject.String() }
 

@@ -106,7 +106,7 @@ func (l listed) text(w io.Writer) {
 // listFolder prints the sets of a folder. What is not to be trusted there fails
 // the verb, and hides nothing.
 func (e *estate) listFolder(f folder) error {
-	for _, s := range f.sets {
+	for _, s := range f.backups() {
 		line := f.listed(s, e.Now())
 		if err := e.Print(line, line.text); err != nil {
 			return err

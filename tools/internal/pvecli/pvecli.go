@@ -23,6 +23,7 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		show(sh),
 		status(sh),
 		verify(sh),
+		prune(sh),
 		layercli.Trust(sh),
 		layercli.Init(sh),
 	)

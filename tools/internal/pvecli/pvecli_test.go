@@ -17,11 +17,13 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/layertest"
 	"github.com/railiance/railiance/tools/internal/plugin"
+	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/pvecli"
 )
 
-// One binary is our program and what makes sets behind its back.
+// One binary is our program, what makes sets behind its back, and the fakes.
 func TestMain(m *testing.M) {
+	pvetest.Dispatch() // what the nodes of the fake cluster run
 	testscript.Main(m, map[string]func(){
 		"pve-vm-backup": func() {
 			os.Exit(plugin.Main("pve-vm-backup", func(sh *plugin.Shell) *cobra.Command {
@@ -37,16 +39,20 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
-			env.Setenv("LAYER", filepath.Join(env.WorkDir, "repo", "layers", "madagascar"))
-			env.Setenv("SITES", filepath.Join(env.WorkDir, "sites"))
-			env.Setenv("BACKUP_ROOT", filepath.Join(env.WorkDir, "backups"))
-			env.Setenv("RAILIANCE_STATE", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("LAYERTEST_CLOCK", "2026-11-21T12:00:00Z")
-			env.Setenv("SIGN", filepath.Join(env.WorkDir, "sign"))
-			return world(env.WorkDir)
+			return setUp(env)
 		},
 	})
+}
+
+// setUp makes the layer of a script, and names its places.
+func setUp(env *testscript.Env) error {
+	for name, path := range map[string]string{
+		"HOME": "home", "LAYER": "repo/layers/madagascar", "SITES": "sites", "BACKUP_ROOT": "backups", "RAILIANCE_STATE": "state", "SIGN": "sign",
+	} {
+		env.Setenv(name, filepath.Join(env.WorkDir, filepath.FromSlash(path)))
+	}
+	return world(env.WorkDir)
 }
 
 // world is a layer with two directory sites, in which nothing lies yet.

@@ -80,9 +80,9 @@ func parseAt(text string) (time.Time, error) {
 // pick is the set of that time, or, for none, the newest complete one.
 func (f folder) pick(at time.Time) (catalog.Set, bool) {
 	if at.IsZero() {
-		return catalog.NewestComplete(f.sets)
+		return catalog.NewestComplete(f.backups())
 	}
-	return catalog.At(f.sets, at)
+	return catalog.At(f.backups(), at)
 }
 
 type shown struct {

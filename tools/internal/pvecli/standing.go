@@ -19,15 +19,9 @@ import (
 // has a backup anywhere, in each site that it should be in; and, where all are
 // asked for, of each guest that the newest discovery found.
 func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
-	inv, err := e.inventory()
+	guests, err := e.guests()
 	if err != nil {
 		return nil, err
-	}
-	guests := map[guestset.Subject]pve.Guest{}
-	if inv != nil {
-		for _, g := range inv.Guests {
-			guests[subjectOf(g)] = g
-		}
 	}
 	known := map[string]proofs{}
 	for _, p := range e.places {
@@ -77,12 +71,12 @@ func (e *estate) rule(s guestset.Subject, guests map[guestset.Subject]pve.Guest)
 
 func (e *estate) standing(f folder, known proofs, rule guestpolicy.Rule) (standing, error) {
 	line := standing{Format: 1, Site: f.place.name, Folder: f.subject.String(), Seconds: -1, Verdict: fine}
-	for _, s := range f.sets {
+	for _, s := range f.backups() {
 		if s.Complete() {
 			line.Sets++
 		}
 	}
-	newest, ok := catalog.NewestComplete(f.sets)
+	newest, ok := catalog.NewestComplete(f.backups())
 	if ok {
 		shown := f.listed(newest, e.Now())
 		line.Name, line.Time, line.Seconds, line.Size = shown.Name, newest.Time, shown.Seconds, shown.Size

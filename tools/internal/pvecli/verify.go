@@ -152,7 +152,7 @@ func (v *verification) look(folders []folder, known map[string]proofs) ([]task, 
 				return nil, err
 			}
 		}
-		for j, s := range f.sets {
+		for j, s := range f.backups() {
 			tasks = append(tasks, task{f, s, j == 0, known[f.place.name].of(*f, s).Read})
 		}
 	}

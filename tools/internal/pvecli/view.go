@@ -31,7 +31,7 @@ func (e *estate) writeView(ctx context.Context) error {
 		view.Sites = append(view.Sites, p.name)
 	}
 	for _, f := range folders {
-		for _, s := range f.sets {
+		for _, s := range f.backups() {
 			view.Backups = append(view.Backups, f.listed(s, e.Now()))
 		}
 	}

@@ -1,0 +1,163 @@
+package pvecli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/plugin"
+	"github.com/railiance/railiance/tools/internal/pve"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+func prune(sh *plugin.Shell) *cobra.Command {
+	var w where
+	var dry bool
+	verb := &cobra.Command{
+		Use:   "prune [GUEST…]",
+		Short: "Remove the sets that no rule of retention keeps, and say why each other one stays",
+		Long: `Each guest's sets are judged in each site by the guest's own rules, as Proxmox
+does. The newest complete set, protected ones and those from the future stay
+whatever the rules say, and nothing goes whose last backup failed or holds far
+less than before. A backup prunes by itself; this is for a policy that changed,
+and for sites that were away.
+
+Exit status: 0 done; 1 something could not be judged or removed; 2 usage or
+configuration; 3 another run holds the lock.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := open(sh, w)
+			if err != nil {
+				return err
+			}
+			return e.prune(cmd.Context(), args, dry)
+		},
+	}
+	verb.Flags().StringVar(&w.site, "site", "", "in this site alone, as server/store (default: all of layer.yaml)")
+	verb.Flags().BoolVar(&dry, "dry-run", false, "say what would go, and remove nothing")
+	return verb
+}
+
+func (e *estate) prune(ctx context.Context, args []string, dry bool) error {
+	run := e.run(choice{}, len(args) > 0)
+	if err := run.SetUp(); err != nil {
+		return &plugin.Usage{Err: err}
+	}
+	folders, err := e.folders(ctx, args)
+	if err != nil {
+		return err
+	}
+	all, err := e.kept(folders)
+	if err != nil {
+		return err
+	}
+	results, err := run.Prune(ctx, all, dry)
+	removed := map[string]int{} // by folder in site
+	refused := 0
+	for _, r := range results {
+		for _, s := range r.Sets {
+			if r.Refused != "" && len(s.Reasons) == 0 {
+				refused++
+			}
+			if s.Gone {
+				removed[r.Folder+" in "+r.Site]++
+			}
+		}
+		if err := e.showPruned(r, dry); err != nil {
+			return err
+		}
+	}
+	if errors.Is(err, guestbackup.ErrFailed) {
+		err = plugin.ErrTold
+	}
+	if len(removed) > 0 {
+		n := 0
+		var a account
+		for where, count := range removed {
+			n += count
+			a.affected = append(a.affected, where)
+		}
+		a.summary = fmt.Sprintf("prune: %d sets removed", n)
+		err = errors.Join(err, e.writeView(context.WithoutCancel(ctx)), record(ctx, e.Shell, e.layer, a))
+	}
+	if refused > 0 {
+		err = errors.Join(err, tell.Hint(fmt.Errorf("%d sets that no rule keeps stay for now", refused), "see above why; a backup that succeeds lets them go"))
+	}
+	return errors.Join(err, e.done())
+}
+
+// kept are the subjects of the folders, each once, with their rules.
+func (e *estate) kept(folders []folder) ([]guestbackup.Kept, error) {
+	guests, err := e.guests()
+	if err != nil {
+		return nil, err
+	}
+	var all []guestbackup.Kept
+	seen := map[guestset.Subject]bool{}
+	for _, f := range folders {
+		if seen[f.subject] {
+			continue
+		}
+		seen[f.subject] = true
+		k := guestbackup.Kept{Subject: f.subject, Rule: e.rule(f.subject, guests)}
+		// A site that the policy names no more for this guest may still hold sets.
+		k.Rule.Sites = nil
+		for _, p := range e.places {
+			k.Rule.Sites = append(k.Rule.Sites, p.name)
+		}
+		all = append(all, k)
+	}
+	return all, nil
+}
+
+// guests are those of the newest discovery, if there was one.
+func (e *estate) guests() (map[guestset.Subject]pve.Guest, error) {
+	inv, err := e.inventory()
+	if err != nil {
+		return nil, err
+	}
+	guests := map[guestset.Subject]pve.Guest{}
+	if inv != nil {
+		for _, g := range inv.Guests {
+			guests[subjectOf(g)] = g
+		}
+	}
+	return guests, nil
+}
+
+func (e *estate) showPruned(r guestbackup.PruneResult, dry bool) error {
+	line := struct {
+		Format int  `json:"format"`
+		DryRun bool `json:"dryRun"`
+		guestbackup.PruneResult
+	}{1, dry, r}
+	return e.Print(line, func(w io.Writer) {
+		if r.Refused != "" && len(r.Sets) > 0 {
+			fmt.Fprintf(w, "%-12s %-16s nothing goes: %s\n", r.Folder, r.Site, tell.Line(r.Refused))
+		}
+		for _, s := range r.Sets {
+			verdict := "stays: " + strings.Join(s.Reasons, ", ")
+			switch {
+			case s.Gone:
+				verdict = "removed"
+			case len(s.Reasons) == 0 && r.Refused != "":
+				verdict = "stays: see above"
+			case len(s.Reasons) == 0 && dry:
+				verdict = "would be removed"
+			case len(s.Reasons) == 0:
+				verdict = "NOT REMOVED"
+			}
+			fmt.Fprintf(w, "%-12s %-16s %s %10s  %s\n", r.Folder, r.Site, s.Time.Format(catalog.TimeLayout), tell.Bytes(s.Size), verdict)
+		}
+		if r.Failed != "" {
+			fmt.Fprintf(w, "%-12s %-16s FAILED: %s\n", r.Folder, r.Site, tell.Line(r.Failed))
+		}
+	})
+}
