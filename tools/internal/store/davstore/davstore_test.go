@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,4 +173,35 @@ func TestKilled(t *testing.T) {
 	if err := put(guest(t, s), "disks", 10); err != nil {
 		t.Error(err)
 	}
+}
+
+// Of many who want one name only one may be at the move: two moves at once can
+// both succeed, and the server says so to neither.
+func TestOneMoves(t *testing.T) {
+	var moving, most atomic.Int64
+	s, dir := at(t, servers.NewWebDAV(t), func(r *http.Request) servers.Fault {
+		if r.Method == "MOVE" {
+			most.Store(max(most.Load(), moving.Add(1)))
+			time.Sleep(400 * time.Millisecond)
+			moving.Add(-1)
+		}
+		return servers.Fault{}
+	})
+	s.pause = 50 * time.Millisecond
+	won := make(chan error, 4)
+	for range cap(won) {
+		go func() { won <- put(guest(t, s), "disks", 1000) }()
+	}
+	winners := 0
+	for range cap(won) {
+		if err := <-won; err == nil {
+			winners++
+		} else if !errors.Is(err, os.ErrExist) {
+			t.Error(err)
+		}
+	}
+	if winners != 1 || most.Load() != 1 {
+		t.Errorf("%d won, and up to %d moved at once", winners, most.Load())
+	}
+	holds(t, dir, "disks")
 }

@@ -191,7 +191,11 @@ func TestReplacedWhileRead(t *testing.T) {
 	if err := st.Remove(context.Background(), "disks"); err != nil {
 		t.Fatal(err)
 	}
-	if err := put(st, "disks", large-1); err != nil {
+	err = st.Put(context.Background(), "disks", func(w io.Writer) error {
+		_, err := w.Write(make([]byte, large)) // as large, and other bytes
+		return err
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if n, err := io.Copy(io.Discard, r); err == nil {
