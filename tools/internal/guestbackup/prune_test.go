@@ -137,7 +137,9 @@ func TestNoPruningAfterAFailure(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "  default: {keep: {last: 5}}\n")
 	w.add(pve.Guest{ID: 100})
 	w.nights(t, 3)
-	w.cluster.dump = func(context.Context, pve.Guest, io.Writer) (string, error) { return "", errors.New("the disk is broken") }
+	w.cluster.dump = func(context.Context, pve.Guest, io.Writer) (string, error) {
+		return "", errors.New("the disk is broken")
+	}
 	if _, err := w.backup(t); err == nil {
 		t.Fatal("no error")
 	}

@@ -157,15 +157,20 @@ func (w *world) sets(t *testing.T, site, folder string) []catalog.Set {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust, err := sign.LoadTrust(w.path("allowed_signers"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sets, problems, err := guestset.Read(t.Context(), in, "madagascar", s, trust)
+	sets, problems, err := guestset.Read(t.Context(), in, "madagascar", s, w.trust(t))
 	if err != nil || len(problems) > 0 {
 		t.Fatalf("%s/%s: %v, %v", site, folder, problems, err)
 	}
 	return sets
+}
+
+func (w *world) trust(t *testing.T) *sign.Trust {
+	t.Helper()
+	trust, err := sign.LoadTrust(w.path("allowed_signers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trust
 }
 
 // files are what lies in the folder of a guest in the site.
