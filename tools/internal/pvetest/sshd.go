@@ -177,8 +177,10 @@ func (w *World) nodeEnv(node string) []string {
 		"HOME=" + filepath.Join(dir, "root"), "TMPDIR=" + filepath.Join(dir, "tmp"),
 		DirVariable + "=" + w.Dir, NodeVariable + "=" + node, NodeDirVariable + "=" + dir,
 	}
-	if w.Second > 0 {
+	if second := os.Getenv(SecondVariable); w.Second > 0 {
 		env = append(env, SecondVariable+"="+w.Second.String())
+	} else if second != "" {
+		env = append(env, SecondVariable+"="+second)
 	}
 	return env
 }

@@ -30,7 +30,7 @@ type World struct {
 	Dir string
 	// Second is how long a second of the fakes' patience lasts: of qmrestore's
 	// 60 for a header, of the guest agent's start, of a fault that is slow. 0
-	// is a real one. It counts from the next start of a node.
+	// is what SecondVariable says. It counts from the next start of a node.
 	Second  time.Duration
 	servers map[string]*server
 	life    *os.File
