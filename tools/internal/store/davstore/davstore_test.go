@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -188,12 +189,26 @@ func TestOneMoves(t *testing.T) {
 		return servers.Fault{}
 	})
 	s.pause = 50 * time.Millisecond
-	won := make(chan error, 4)
-	for range cap(won) {
-		go func() { won <- put(guest(t, s), "disks", 1000) }()
+	if err := put(guest(t, s), "first", 1); err != nil {
+		t.Fatal(err)
+	}
+	most.Store(0)
+	const many = 4
+	var together sync.WaitGroup
+	together.Add(many)
+	won := make(chan error, many)
+	for range many {
+		go func() {
+			won <- guest(t, s).Put(context.Background(), "disks", func(w io.Writer) error {
+				together.Done()
+				together.Wait() // all have found the name free
+				_, err := w.Write(make([]byte, 1000))
+				return err
+			})
+		}()
 	}
 	winners := 0
-	for range cap(won) {
+	for range many {
 		if err := <-won; err == nil {
 			winners++
 		} else if !errors.Is(err, os.ErrExist) {
@@ -203,5 +218,5 @@ func TestOneMoves(t *testing.T) {
 	if winners != 1 || most.Load() != 1 {
 		t.Errorf("%d won, and up to %d moved at once", winners, most.Load())
 	}
-	holds(t, dir, "disks")
+	holds(t, dir, "disks", "first")
 }
