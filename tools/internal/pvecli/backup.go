@@ -48,7 +48,7 @@ backed up); 2 usage or configuration; 3 another run holds the lock.`,
 			if err != nil {
 				return err
 			}
-			e, err := open(sh, w)
+			e, err := open(cmd.Context(), sh, w)
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ time. Changes nothing on any node.
 Exit status: 0 every node answered; 1 one did not, or a site could not be read:
 what is missing is marked; 2 usage or configuration.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			e, err := open(sh, where{})
+			e, err := open(cmd.Context(), sh, where{})
 			if err != nil {
 				return err
 			}

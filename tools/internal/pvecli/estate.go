@@ -1,6 +1,7 @@
 package pvecli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,7 +48,10 @@ type shut struct {
 }
 
 // where is which sites a verb is called for.
-type where struct{ site, from string }
+type where struct {
+	site, from string
+	key        bool // the verb needs the private key
+}
 
 func (w *where) flags(verb *cobra.Command) {
 	verb.Flags().StringVar(&w.site, "site", "", "this site alone, as server/store (default: all of layer.yaml)")
@@ -68,7 +72,7 @@ func guests(sh *plugin.Shell) (*layer.Layer, error) {
 
 // open makes the estate of a call. Who may sign is asked of the repository,
 // never of a site.
-func open(sh *plugin.Shell, w where) (*estate, error) {
+func open(ctx context.Context, sh *plugin.Shell, w where) (*estate, error) {
 	l, err := guests(sh)
 	if err != nil {
 		return nil, err
@@ -77,10 +81,10 @@ func open(sh *plugin.Shell, w where) (*estate, error) {
 	if e.trust, err = sign.LoadTrust(l.Signers); err != nil {
 		return nil, &plugin.Usage{Err: tell.Hint(err, "make trust pins this host's key; elsewhere allowed_signers comes with the repository")}
 	}
-	return e, e.openPlaces(w)
+	return e, e.openPlaces(ctx, w)
 }
 
-func (e *estate) openPlaces(w where) error {
+func (e *estate) openPlaces(ctx context.Context, w where) error {
 	if w.from != "" {
 		if w.site != "" {
 			return &plugin.Usage{Err: errors.New("--site and --from do not go together")}
@@ -106,12 +110,15 @@ func (e *estate) openPlaces(w where) error {
 		}
 		names = []string{name}
 	}
-	for _, name := range names {
-		described, err := e.describe(name)
-		if err != nil {
-			return &plugin.Usage{Err: err}
-		}
-		site, err := sites.Open(described, os.Getenv)
+	all, err := e.described(names)
+	if err != nil {
+		return err
+	}
+	if err := e.takeSecrets(ctx, all, w.key); err != nil {
+		return err
+	}
+	for i, name := range names {
+		site, err := sites.Open(all[i], os.Getenv)
 		if err != nil {
 			e.breaks(name, err)
 			e.shut = append(e.shut, shut{name, err})
@@ -142,6 +149,22 @@ func (e *estate) readContext() error {
 		e.Tell.Warn("", "%s: %s: not known here, and kept", path, unknown)
 	}
 	return nil
+}
+
+// described are the sites of those names, as the cluster context describes them.
+func (e *estate) described(names []string) ([]clustercontext.Store, error) {
+	var all []clustercontext.Store
+	for _, name := range names {
+		one, err := e.describe(name)
+		if err != nil {
+			return nil, &plugin.Usage{Err: err}
+		}
+		if c := one.Credentials; c != "" && !filepath.IsAbs(c) {
+			one.Credentials = filepath.Join(e.layer.Dir, c)
+		}
+		all = append(all, one)
+	}
+	return all, nil
 }
 
 // describe finds a site of the policy in the cluster context.

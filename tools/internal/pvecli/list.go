@@ -26,7 +26,7 @@ Exit status: 0 listed; 1 a site could not be read, or something is not to be
 trusted; 2 usage or configuration.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := open(sh, w)
+			e, err := open(cmd.Context(), sh, w)
 			if err != nil {
 				return err
 			}

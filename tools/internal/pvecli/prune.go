@@ -33,7 +33,7 @@ Exit status: 0 done; 1 something could not be judged or removed; 2 usage or
 configuration; 3 another run holds the lock.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := open(sh, w)
+			e, err := open(cmd.Context(), sh, w)
 			if err != nil {
 				return err
 			}

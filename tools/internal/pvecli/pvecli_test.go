@@ -17,8 +17,8 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/layertest"
 	"github.com/railiance/railiance/tools/internal/plugin"
-	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/pvecli"
+	"github.com/railiance/railiance/tools/internal/pvetest"
 )
 
 // One binary is our program, what makes sets behind its back, and the fakes.

@@ -35,7 +35,7 @@ guest's configuration out.`,
 			if err != nil {
 				return err
 			}
-			e, err := open(sh, w)
+			e, err := open(cmd.Context(), sh, w)
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ and none is older than it may be; 1 something is not as it should be, and every
 line says what; 2 usage or configuration.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := open(sh, w)
+			e, err := open(cmd.Context(), sh, w)
 			if err != nil {
 				return err
 			}

@@ -39,7 +39,8 @@ decompresses, takes the archive apart, and compares each disk with the digest
 that was noted while the guest was backed up.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := open(sh, w)
+			w.key = deep
+			e, err := open(cmd.Context(), sh, w)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@
 package sites
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -85,8 +86,11 @@ func pair(s clustercontext.Store, getenv func(string) string, first, second stri
 	return getenv(first), getenv(second), nil
 }
 
+// ErrNoCredentials says that the environment lacks the credentials of a store.
+var ErrNoCredentials = errors.New("there are no credentials")
+
 func missing(s clustercontext.Store, variables ...string) error {
 	names := strings.Join(variables, " and ")
-	return tell.Hint(fmt.Errorf("there are no credentials: %s is not set in the environment", names),
+	return tell.Hint(fmt.Errorf("%w: %s is not set in the environment", ErrNoCredentials, names),
 		"let %s define %s, and run this through railiance-secrets exec %s -- …", s.Credentials, names, s.Credentials)
 }
