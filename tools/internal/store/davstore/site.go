@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/store"
@@ -38,6 +39,7 @@ type Site struct {
 	client   *http.Client
 	user     string
 	password string
+	wrote    atomic.Bool // a Check has written: the next ones only look
 	// What tests make smaller.
 	pause time.Duration // before a second try
 }
@@ -141,7 +143,7 @@ func (s *Site) away(err error) error {
 	return tell.Hint(errors.New("there is no such folder (status 404)"), "mend the url in the cluster context; a backup makes the folder if it is new")
 }
 
-// Check makes the folder where it is missing, and writes a draft.
+// Check makes the folder where it is missing, and writes a draft, the first time.
 func (s *Site) Check(ctx context.Context, want int64) error {
 	if err := s.makeFolder(ctx, s.base, 0); err != nil {
 		return s.explain("make the folder", err)
@@ -154,11 +156,16 @@ func (s *Site) Check(ctx context.Context, want int64) error {
 		err := fmt.Errorf("store: %s: has %s free, %s are needed", s.Where(), tell.Bytes(free), tell.Bytes(want))
 		return tell.Hint(err, "prune, empty the trash of the server, or raise the quota")
 	}
+	if s.wrote.Load() {
+		return nil
+	}
 	draft := s.at(store.DraftPrefix + "check-" + rand.Text())
 	if err := s.ask(ctx, http.MethodPut, draft, nil, "x", http.StatusCreated, http.StatusNoContent, http.StatusOK); err != nil {
 		return s.explain("write", err)
 	}
-	return s.explain("remove", s.remove(ctx, draft))
+	err = s.remove(ctx, draft)
+	s.wrote.Store(err == nil)
+	return s.explain("remove", err)
 }
 
 // makeFolder makes the folder at u, and those above it that are missing.

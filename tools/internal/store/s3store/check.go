@@ -18,10 +18,13 @@ import (
 const probePrefix = store.DraftPrefix + "check-"
 
 // Check asks whether the bucket is there, may be written, and refuses to replace
-// what it has. Room is nothing that S3 tells.
+// what it has: the last two once, and by writing. Room is nothing that S3 tells.
 func (s *Site) Check(ctx context.Context, _ int64) error {
 	if err := s.reach(ctx); err != nil {
 		return s.explain("list", err)
+	}
+	if s.wrote.Load() {
+		return nil
 	}
 	locks, err := s.locks(ctx)
 	if err != nil {
@@ -34,9 +37,12 @@ func (s *Site) Check(ctx context.Context, _ int64) error {
 	if locks {
 		// What was written could not be removed again. An upload can, and nothing
 		// that is locked can be replaced.
-		return s.begin(ctx)
+		err = s.begin(ctx)
+	} else {
+		err = s.probe(ctx)
 	}
-	return s.probe(ctx)
+	s.wrote.Store(err == nil)
+	return err
 }
 
 // reach lists as little as can be.

@@ -48,6 +48,7 @@ type Site struct {
 	Config
 	core  minio.Core
 	clock *clock
+	wrote atomic.Bool // a Check has written: the next ones only look
 	// What tests make smaller.
 	part  int           // bytes
 	pause time.Duration // before a second try
