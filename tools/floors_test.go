@@ -28,7 +28,7 @@ func floors() map[string]int {
 		"etcdsnap": 0, "kine": 0, "registry": 0, "helmrelease": 0, "kubeconfig": 0, "vma": 0, "cttar": 0,
 		"catalog": 1, "clustercontext": 1, "records": 1, "shell": 1,
 		"asset": 2, "metrics": 2, "pve": 2, "setrun": 2, "guestset": 2, "guestpolicy": 2, "setcheck": 2, "sites": 2,
-		"layer": 3, "guide": 3, "backup": 3, "guestbackup": 3, "guestread": 3, "opening": 3, "recovery": 3, "drill": 3, "schedule": 3,
+		"layer": 3, "guide": 3, "backup": 3, "guestbackup": 3, "guestread": 3, "guestrestore": 3, "opening": 3, "recovery": 3, "drill": 3, "schedule": 3,
 		"plugin": 4, "layercli": 4, "backupcli": 4, "restorecli": 4, "pvecli": 4, "secretscli": 4,
 	}
 }
@@ -57,6 +57,7 @@ func beside() map[string][]string {
 		"guide":           {"layer"},
 		"backup":          {"layer", "guide"},
 		"guestbackup":     {"layer"},
+		"guestrestore":    {"guestread"},
 		"recovery":        {"layer", "opening"},
 		"drill":           {"opening"},
 		"backupcli":       {"plugin"},
@@ -76,7 +77,7 @@ func forTests() []string {
 
 // soleImporters are packages that few may import.
 func soleImporters() map[string][]string {
-	decryption := []string{"access/identity", "opening", "recovery", "drill", "guestread", "layercli", "restorecli", "pvecli", "secretscli"}
+	decryption := []string{"access/identity", "opening", "recovery", "drill", "guestread", "guestrestore", "layercli", "restorecli", "pvecli", "secretscli"}
 	return map[string][]string{
 		"os/exec":                    {"host"},
 		internal + "unseal":          decryption,
@@ -197,6 +198,27 @@ func TestSoleImporters(t *testing.T) {
 				t.Errorf("%s imports %s, which only %q may", p.ImportPath, path, importers)
 			}
 		}
+	}
+}
+
+// S3 costs megabytes, and only a cluster's backups go over the network: nothing
+// else links it.
+func TestWhoLinksTheNetworkStores(t *testing.T) {
+	linked := false
+	for _, p := range list(t, "./cmd/...") {
+		name := strings.TrimPrefix(p.ImportPath, commands)
+		for _, store := range []string{"store/s3store", "store/davstore", "sites"} {
+			switch {
+			case !slices.Contains(p.Deps, internal+store):
+			case name == "pve-vm-backup":
+				linked = true
+			default:
+				t.Errorf("%s depends on %s", name, store)
+			}
+		}
+	}
+	if !linked {
+		t.Error("pve-vm-backup depends on no store of the network: this test has gone blind")
 	}
 }
 
