@@ -27,9 +27,9 @@ func floors() map[string]int {
 		"host": 0, "seal": 0, "unseal": 0, "store": 0, "access": 0, "sign": 0, "state": 0, "tell": 0, "ping": 0, "spool": 0,
 		"etcdsnap": 0, "kine": 0, "registry": 0, "helmrelease": 0, "kubeconfig": 0, "vma": 0, "cttar": 0,
 		"catalog": 1, "clustercontext": 1, "records": 1, "shell": 1,
-		"asset": 2, "metrics": 2, "pve": 2, "setrun": 2, "guestset": 2, "guestpolicy": 2, "setcheck": 2, "sites": 2,
+		"asset": 2, "metrics": 2, "pve": 2, "setrun": 2, "guestset": 2, "guestpolicy": 2, "setcheck": 2, "sites": 2, "thunderbolt": 2,
 		"layer": 3, "guide": 3, "backup": 3, "guestbackup": 3, "guestread": 3, "guestrestore": 3, "opening": 3, "recovery": 3, "drill": 3, "schedule": 3,
-		"plugin": 4, "layercli": 4, "backupcli": 4, "restorecli": 4, "pvecli": 4, "secretscli": 4,
+		"plugin": 4, "layercli": 4, "backupcli": 4, "restorecli": 4, "pvecli": 4, "secretscli": 4, "tbcli": 4,
 	}
 }
 
@@ -48,22 +48,23 @@ func floorOf(name string) (int, bool) {
 // the counting, deeds the layer and the opening, verbs the shell.
 func beside() map[string][]string {
 	return map[string][]string{
-		"access/identity": {"access"},
-		"etcdsnap":        {"registry"},
-		"kine":            {"registry"},
-		"store/wire":      {"host"},
-		"store/s3store":   {"host", "store", "store/wire"},
-		"store/davstore":  {"store", "store/wire"},
-		"guide":           {"layer"},
-		"backup":          {"layer", "guide"},
-		"guestbackup":     {"layer"},
-		"guestrestore":    {"guestread"},
-		"recovery":        {"layer", "opening"},
-		"drill":           {"opening"},
-		"backupcli":       {"plugin"},
-		"layercli":        {"plugin"},
-		"restorecli":      {"plugin", "layercli"},
-		"pvecli":          {"plugin", "layercli"},
+		"access/identity":   {"access"},
+		"thunderbolt/probe": {"thunderbolt"},
+		"etcdsnap":          {"registry"},
+		"kine":              {"registry"},
+		"store/wire":        {"host"},
+		"store/s3store":     {"host", "store", "store/wire"},
+		"store/davstore":    {"store", "store/wire"},
+		"guide":             {"layer"},
+		"backup":            {"layer", "guide"},
+		"guestbackup":       {"layer"},
+		"guestrestore":      {"guestread"},
+		"recovery":          {"layer", "opening"},
+		"drill":             {"opening"},
+		"backupcli":         {"plugin"},
+		"layercli":          {"plugin"},
+		"restorecli":        {"plugin", "layercli"},
+		"pvecli":            {"plugin", "layercli"},
 	}
 }
 
@@ -72,7 +73,7 @@ const everywhere = "tell"
 
 // forTests are packages that only tests may import. They may do as they like.
 func forTests() []string {
-	return []string{"fake", "layertest", "mustrun", "pvetest", "pvetest/pveworld", "tbtest", "store/storetest", "store/storetest/servers", "vma/vmatest"}
+	return []string{"fake", "layertest", "mustrun", "pvetest", "pvetest/pveworld", "tbtest", "tbtest/ring", "store/storetest", "store/storetest/servers", "vma/vmatest"}
 }
 
 // soleImporters are packages that few may import.
