@@ -14,9 +14,8 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/access"
 	"github.com/railiance/railiance/tools/internal/catalog"
-	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/layercli"
 	"github.com/railiance/railiance/tools/internal/plugin"
-	"github.com/railiance/railiance/tools/internal/sign"
 	"github.com/railiance/railiance/tools/internal/store"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -54,13 +53,8 @@ func plan(sh *plugin.Shell) *cobra.Command {
 					}
 				})
 			}
-			signer, err := sign.Load(l.SignKey)
-			p := planned{Format: 1}
-			if err == nil {
-				p.Would = fmt.Sprintf("sign with %s, %s", l.SignKey, signer.Fingerprint())
-				pinned(sh, l, signer)
-			}
-			if err := say(p, err); err != nil {
+			signing, err := layercli.Signing(sh, l)
+			if err := say(planned{Format: 1, Would: signing}, err); err != nil {
 				return err
 			}
 			free, err := room(l.Backups)
@@ -88,17 +82,6 @@ func plan(sh *plugin.Shell) *cobra.Command {
 			}
 			return nil
 		},
-	}
-}
-
-// pinned warns where a backup would be made that nobody could verify.
-func pinned(sh *plugin.Shell, l *layer.Layer, signer *sign.Signer) {
-	trusted, err := sign.LoadTrust(l.Signers)
-	if err == nil && !trusted.Trusts(signer.PublicKey(), sh.Now()) {
-		err = fmt.Errorf("%s does not trust %s, with which this host signs", l.Signers, signer.Fingerprint())
-	}
-	if err != nil {
-		sh.Tell.Warn("", "nobody could verify the backup yet: %v; make trust pins this host's key", err)
 	}
 }
 
