@@ -55,6 +55,9 @@ const otherKey = "another host key"
 
 // Plant makes f true. Settle afterwards: spanning tree needs seconds.
 func (r *Ring) Plant(ctx context.Context, f Fault) error {
+	if !slices.ContainsFunc(r.Nodes, func(n *Node) bool { return n.Name == f.Node }) {
+		return fmt.Errorf("thunderbolt ring: no node %s", f.Node)
+	}
 	n := r.Node(f.Node)
 	if f.Kind.OfInterface() != slices.Contains(n.Interfaces, f.Interface) {
 		return fmt.Errorf("thunderbolt ring: %s: has no place there", f)
@@ -79,7 +82,8 @@ func (n *Node) plant(ctx context.Context, f Fault) error {
 	case MTULow:
 		return ip("link set " + f.Interface + " mtu 1500")
 	case MTUPinned:
-		return errors.Join(ip(fmt.Sprintf("link set %s mtu %d", Bridge, MTU)), ip("link set "+f.Interface+" mtu 1500"))
+		// Only a change pins it.
+		return ip(fmt.Sprintf("link set %s mtu %d", Bridge, MTU-1), fmt.Sprintf("link set %s mtu %d", Bridge, MTU), "link set "+f.Interface+" mtu 1500")
 	case LinkDown:
 		return ip("link set " + f.Interface + " down")
 	case OneWay:

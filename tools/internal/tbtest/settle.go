@@ -21,7 +21,9 @@ func (r *Ring) Settle(ctx context.Context) error {
 	least := time.Duration(0)
 	r.mu.Lock()
 	// Silence is noticed only after a while.
-	if slices.ContainsFunc(r.planted, func(f Fault) bool { return slices.Contains([]Kind{OneWay, STPOff, NoBridge, MemberRemoved}, f.Kind) }) {
+	if slices.ContainsFunc(r.planted, func(f Fault) bool {
+		return slices.Contains([]Kind{OneWay, STPOff, NoBridge, MemberRemoved, LinkDown, NodeDown}, f.Kind)
+	}) {
 		least = forgotten
 	}
 	r.mu.Unlock()

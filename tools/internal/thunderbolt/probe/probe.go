@@ -1,0 +1,232 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/thunderbolt"
+)
+
+const (
+	// DefaultTimeout is how long a node may take to tell its state.
+	DefaultTimeout = 10 * time.Second
+	answerMax      = 8 << 20 // bytes; a node with a thousand interfaces sends two million
+)
+
+// Probe asks nodes.
+type Probe struct {
+	Plan    thunderbolt.Plan
+	Reach   func(target string) host.Remote // how ssh gets to a target
+	Timeout time.Duration                   // of each of the two rounds, for each node; 0: DefaultTimeout
+	Now     func() time.Time
+}
+
+// Look asks the nodes called names, or all if there are none, all at once. What
+// goes wrong with a node is in what was seen of it.
+func (p *Probe) Look(ctx context.Context, names ...string) (thunderbolt.Observation, error) {
+	seen := thunderbolt.Observation{}
+	var nodes []thunderbolt.PlanNode
+	for _, n := range p.Plan.Nodes {
+		if len(names) == 0 || slices.Contains(names, n.Name) {
+			nodes = append(nodes, n)
+			seen[n.Name] = &thunderbolt.Seen{}
+		}
+	}
+	talks := make([]*talk, len(nodes))
+	everywhere(nodes, func(i int, n thunderbolt.PlanNode) { talks[i] = p.look(ctx, n, nodes, seen[n.Name]) })
+	everywhere(nodes, func(i int, n thunderbolt.PlanNode) {
+		if talks[i] != nil {
+			p.pings(talks[i], nodes, seen[n.Name])
+		}
+	})
+	return seen, context.Cause(ctx)
+}
+
+func everywhere(nodes []thunderbolt.PlanNode, do func(int, thunderbolt.PlanNode)) {
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() { do(i, n) })
+	}
+	wg.Wait()
+}
+
+// look asks a node for its state, by the first of its hosts that answers. The
+// talk that it returns waits to go on; nil: there is nobody to go on with.
+func (p *Probe) look(ctx context.Context, n thunderbolt.PlanNode, nodes []thunderbolt.PlanNode, s *thunderbolt.Seen) *talk {
+	for _, h := range n.Hosts {
+		began := time.Now()
+		t, err := begin(ctx, p.Reach(h.Target), func(word string) string { return script(word, p.Plan.Routed, p.targets(n, nodes)) })
+		var text []byte
+		if err == nil {
+			text, err = t.until(p.timeout())
+		}
+		s.SSH = thunderbolt.SSH{Took: time.Since(began)}
+		if err == nil {
+			p.read(s, t.word, text)
+			if s.Links != nil {
+				return t
+			}
+			_ = t.end() // an answer that makes no sense is told by read
+			return nil
+		}
+		s.SSH.Trouble, s.SSH.Said = trouble(err)
+		// Another address may do where this one is not reached; a key that
+		// changed is to be told, not to be walked around.
+		if s.SSH.Trouble != thunderbolt.Silent && s.SSH.Trouble != thunderbolt.Refused {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (p *Probe) timeout() time.Duration {
+	if p.Timeout == 0 {
+		return DefaultTimeout
+	}
+	return p.Timeout
+}
+
+var errTimeout = errors.New("no answer in time")
+
+// trouble is in what way a node was not reached, and in what words.
+func trouble(err error) (thunderbolt.Trouble, string) {
+	var ssh *host.SSHError
+	if errors.Is(err, errTimeout) {
+		return thunderbolt.Slow, errTimeout.Error()
+	}
+	if !errors.As(err, &ssh) {
+		return thunderbolt.Failed, err.Error()
+	}
+	said := ssh.Said
+	if said == "" {
+		said = string(ssh.Kind)
+	}
+	switch ssh.Kind {
+	case host.SSHHostKeyChanged:
+		return thunderbolt.KeyChanged, said
+	case host.SSHHostKeyUnknown:
+		return thunderbolt.KeyUnknown, said
+	case host.SSHAuth:
+		return thunderbolt.Denied, said
+	case host.SSHUnreachable, host.SSHTimeout:
+		switch {
+		case strings.Contains(said, "refused"):
+			return thunderbolt.Refused, said
+		case strings.Contains(said, "banner exchange"):
+			return thunderbolt.Slow, said
+		}
+		return thunderbolt.Silent, said
+	}
+	return thunderbolt.Failed, said
+}
+
+// read puts a node's answers into s.
+func (p *Probe) read(s *thunderbolt.Seen, word string, answer []byte) {
+	parts := frames(string(answer), word)
+	bad := func(name string, err error) {
+		if err != nil {
+			s.Unread = append(s.Unread, fmt.Sprintf("%s: %v", name, err))
+		}
+	}
+	var err error
+	s.Links, err = thunderbolt.ParseLinks(parts["link"])
+	bad("ip link", err)
+	if s.Links == nil {
+		return
+	}
+	bad("bridge link", thunderbolt.ParseStates(parts["port"], s.Links))
+	s.Addresses, err = thunderbolt.ParseAddresses(parts["addr"])
+	bad("ip addr", err)
+	s.Routes, err = thunderbolt.ParseRoutes(parts["route"])
+	bad("ip route", err)
+	s.Neighbours, err = thunderbolt.ParseNeighbours(parts["neigh"])
+	bad("ip neigh", err)
+	s.Learned, err = thunderbolt.ParseLearned(parts["fdb"])
+	bad("bridge fdb", err)
+	if seconds, err := strconv.ParseInt(strings.TrimSpace(string(parts["clock"])), 10, 40); err == nil {
+		s.Clock = time.Unix(seconds, 0).Sub(p.Now()).Round(time.Second)
+	} else {
+		bad("date", errors.New("is no number"))
+	}
+	s.Devices, s.Kernel, s.Fabric = lines(parts["bus"]), lines(parts["kernel"]), lines(parts["fabric"])
+}
+
+// lines are the last ten lines.
+func lines(text []byte) []string {
+	all := strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' })
+	return all[max(0, len(all)-10):]
+}
+
+// frames are the answers by their names. One that does not end was cut off, and
+// is left out; of two the first holds.
+func frames(text, word string) map[string][]byte {
+	parts := map[string][]byte{}
+	for _, rest := range strings.Split("\n"+text, "\n"+word+" begin ")[1:] {
+		name, rest, _ := strings.Cut(rest, "\n")
+		if body, _, ends := strings.Cut("\n"+rest, "\n"+word+" end "); ends && parts[name] == nil {
+			parts[name] = []byte(body)
+		}
+	}
+	return parts
+}
+
+// targets are whom the node pings.
+func (p *Probe) targets(n thunderbolt.PlanNode, nodes []thunderbolt.PlanNode) []pinged {
+	var all []pinged
+	for i, to := range nodes {
+		if address, there := first(to); there && to.Name != n.Name {
+			all = append(all, pinged{strconv.Itoa(i), address, p.Plan.Full(address)})
+		}
+	}
+	return all
+}
+
+// pings lets a node ping all others, and counts what passed.
+func (p *Probe) pings(t *talk, nodes []thunderbolt.PlanNode, s *thunderbolt.Seen) {
+	answer, err := t.finish(p.timeout())
+	if err != nil {
+		_, said := trouble(err)
+		s.Unread = append(s.Unread, "pings: "+said)
+		return
+	}
+	parts := frames(string(answer), t.word)
+	for i, to := range nodes {
+		for _, size := range []string{"small", "full"} {
+			text, there := parts[fmt.Sprintf("%s-%d", size, i)]
+			if !there {
+				continue
+			}
+			g, err := thunderbolt.ParsePing(string(text))
+			if err != nil {
+				s.Unread = append(s.Unread, fmt.Sprintf("ping to %s: %v", to.Name, err))
+				continue
+			}
+			g.To, g.Full = to.Name, size == "full"
+			s.Pings = append(s.Pings, g)
+		}
+	}
+	if known, err := thunderbolt.ParseNeighbours(parts["neigh-after"]); err == nil {
+		s.Neighbours = known
+	}
+	if after, err := thunderbolt.ParseLinks(parts["link-after"]); err == nil {
+		s.Passed = map[string]thunderbolt.Counters{}
+		for name, l := range after {
+			s.Passed[name] = l.Passed.Since(s.Links[name].Passed)
+		}
+	}
+}
+
+func first(n thunderbolt.PlanNode) (netip.Addr, bool) {
+	if len(n.Addresses) == 0 {
+		return netip.Addr{}, false
+	}
+	return n.Addresses[0].Addr(), true
+}

@@ -1,0 +1,223 @@
+package thunderbolt
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// pair is two nodes whose pings were judged, from a to b.
+type pair struct{ a, b string }
+
+// residue finds what no node's state shows, from the pings that the faults found
+// so far do not explain.
+func (m *mind) residue() {
+	var all, dead, stuck, lossy []pair
+	for _, a := range m.plan.Nodes {
+		for _, b := range m.plan.Nodes {
+			p := pair{a.Name, b.Name}
+			small, full := m.ping(a.Name, b.Name, false), m.ping(a.Name, b.Name, true)
+			if small == nil || !m.expected(p) {
+				continue
+			}
+			all = append(all, p)
+			switch {
+			case small.Received == 0:
+				dead = append(dead, p)
+			case full != nil && full.Received == 0:
+				stuck = append(stuck, p)
+			case small.Received < small.Sent || full != nil && full.Received < full.Sent:
+				lossy = append(lossy, p)
+			}
+		}
+	}
+	m.byCounters(dead)
+	if m.loop {
+		m.muted(dead)
+		return
+	}
+	good := without(all, dead)
+	if rest := m.unexplained(dead, OneWay); len(rest) > 0 {
+		m.deadEnds(rest, good)
+	}
+	if rest := m.unexplainedSize(stuck); len(rest) > 0 {
+		m.fullSize(rest, without(good, stuck))
+	}
+	// A cable that is dead one way also loses.
+	if rest := m.unexplained(lossy, OneWay, Dead); len(rest) > 0 {
+		m.loses(rest, without(without(good, stuck), lossy))
+	}
+}
+
+func without(all, some []pair) []pair {
+	return slices.DeleteFunc(slices.Clone(all), func(p pair) bool { return slices.Contains(some, p) })
+}
+
+// expected tells whether pings from a should reach b, by all that is known.
+func (m *mind) expected(p pair) bool {
+	for _, n := range []string{p.a, p.b} {
+		if m.mute[n] || m.down[n] || m.claimed[n] {
+			return false
+		}
+	}
+	if m.has(End{Node: p.a}, NoRoute) || m.has(End{Node: p.b}, NoRoute) {
+		return false
+	}
+	return len(m.cables) == 0 || len(m.paths(p)) > 0
+}
+
+// paths are the ways from a to b, each as numbers of cables. Spanning tree
+// leaves one; where it is not known what is blocked, or there is none, several.
+func (m *mind) paths(p pair) [][]int {
+	const most = 8
+	var found [][]int
+	var walk func(at string, been []string, way []int)
+	walk = func(at string, been []string, way []int) {
+		if len(found) == most {
+			return
+		}
+		if at == p.b {
+			found = append(found, slices.Clone(way))
+			return
+		}
+		for i, c := range m.cables {
+			for k := range c {
+				if next := c[1-k].Node; c[k].Node == at && !slices.Contains(been, next) && m.carries(c) {
+					walk(next, append(been, next), append(way, i))
+				}
+			}
+		}
+	}
+	walk(p.a, []string{p.a}, nil)
+	return found
+}
+
+// crosses tells whether cable i is on any way of the pair, and whether on all.
+func (m *mind) crosses(p pair, i int) (any, all bool) {
+	ways := m.paths(p)
+	all = len(ways) > 0
+	for _, way := range ways {
+		on := slices.Contains(way, i)
+		any, all = any || on, all && on
+	}
+	return any, all
+}
+
+// unexplained leaves the pairs that no fault of the kinds touches.
+func (m *mind) unexplained(pairs []pair, kinds ...Kind) []pair {
+	return slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool {
+		return slices.ContainsFunc(m.faults, func(f Fault) bool {
+			if !slices.Contains(kinds, f.Kind) {
+				return false
+			}
+			if f.Cable == nil {
+				return f.Node == p.a || f.Node == p.b
+			}
+			any, _ := m.crosses(p, slices.Index(m.cables, *f.Cable))
+			return any
+		})
+	})
+}
+
+// unexplainedSize leaves the pairs whose ways have the full MTU everywhere.
+func (m *mind) unexplainedSize(pairs []pair) []pair {
+	return slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool {
+		return slices.ContainsFunc(m.faults, func(f Fault) bool {
+			if f.Kind != MTULow && f.Kind != BridgeMTU {
+				return false
+			}
+			if f.Node == p.a || f.Node == p.b {
+				// The node's own bridge, or a member that the bridge follows.
+				return true
+			}
+			if f.Cable == nil {
+				return false
+			}
+			any, _ := m.crosses(p, slices.Index(m.cables, *f.Cable))
+			return any
+		})
+	})
+}
+
+// byCounters finds cables on which one end hears nothing while the other does.
+// Every pair that works sends something both ways over each cable between.
+func (m *mind) byCounters(dead []pair) {
+	for i := range m.cables {
+		c := &m.cables[i]
+		if !m.carries(*c) || m.plan.Routed {
+			continue
+		}
+		touched := m.loop || slices.ContainsFunc(dead, func(p pair) bool { any, _ := m.crosses(p, i); return any })
+		for k, to := range c {
+			from := c[1-k]
+			s, other := m.seen[to.Node], m.seen[from.Node]
+			if !touched || !s.judged() || !other.judged() || s.Passed == nil || other.Passed == nil || m.mute[from.Node] {
+				continue
+			}
+			if in, back := s.Passed[to.Interface].Received, other.Passed[from.Interface].Received; in == 0 && back > 0 {
+				m.oneWay(c, from, to, fmt.Sprintf("while the pings went, %s received no packet and %s %d", to, from, back))
+			}
+		}
+	}
+}
+
+// muted finds a node that hears others and is heard by nobody, where there are
+// no counters to tell the cable.
+func (m *mind) muted(dead []pair) {
+	for _, n := range m.plan.Nodes {
+		s := m.seen[n.Name]
+		if !s.judged() || s.Passed != nil || len(m.plan.Nodes) < 3 {
+			continue
+		}
+		silent, hears, heard := 0, 0, 0
+		for _, o := range m.plan.Nodes {
+			if o.Name == n.Name {
+				continue
+			}
+			if slices.Contains(dead, pair{n.Name, o.Name}) && slices.Contains(dead, pair{o.Name, n.Name}) {
+				silent++
+			}
+			hears += m.knows(n.Name, o)
+			heard += m.knows(o.Name, n)
+		}
+		if silent < len(m.plan.Nodes)-1 || hears == 0 || heard > 0 {
+			continue
+		}
+		m.faults = slices.DeleteFunc(m.faults, func(f Fault) bool { return f.Kind == OneWay && f.Node == n.Name })
+		m.fault(Fault{Kind: OneWay, Severity: Critical, End: End{Node: n.Name},
+			What:     fmt.Sprintf("nothing that %s sends arrives at any node, and it hears them", clean(n.Name)),
+			Evidence: []string{fmt.Sprintf("%s knows the MAC of %d nodes, and no node knows its", clean(n.Name), hears), "no ping from or to it comes back"},
+			Mend:     []string{on(n.Name, "tc qdisc show; nft list ruleset (what drops what it sends?)"), fmt.Sprintf("or plug the cables of %s anew", clean(n.Name))}})
+	}
+}
+
+// knows counts 1 if node has the MAC of other.
+func (m *mind) knows(node string, other PlanNode) int {
+	for _, a := range other.Addresses {
+		if slices.ContainsFunc(m.seen[node].Neighbours, func(k Neighbour) bool { return k.Address == a.Addr() && k.MAC != "" }) {
+			return 1
+		}
+	}
+	return 0
+}
+
+// said is the pings of the pairs as evidence.
+func (m *mind) said(pairs []pair, full bool) []string {
+	var all []string
+	for _, p := range pairs {
+		g := m.ping(p.a, p.b, full)
+		if g == nil {
+			continue
+		}
+		what := "small"
+		if full {
+			what = "full-size"
+		}
+		line := fmt.Sprintf("%s to %s: %d of %d %s packets came back", clean(p.a), clean(p.b), g.Received, g.Sent, what)
+		if g.Said != "" {
+			line += " (" + strings.TrimSpace(g.Said) + ")"
+		}
+		all = append(all, line)
+	}
+	return all
+}
