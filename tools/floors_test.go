@@ -48,23 +48,24 @@ func floorOf(name string) (int, bool) {
 // the counting, deeds the layer and the opening, verbs the shell.
 func beside() map[string][]string {
 	return map[string][]string{
-		"access/identity":   {"access"},
+		"access/identity": {"access"},
+		"etcdsnap":        {"registry"},
+		"kine":            {"registry"},
+		"store/wire":      {"host"},
+		"store/s3store":   {"host", "store", "store/wire"},
+		"store/davstore":  {"store", "store/wire"},
+		"guide":           {"layer"},
+		"backup":          {"layer", "guide"},
+		"guestbackup":     {"layer"},
+		"guestrestore":    {"guestread"},
+		"recovery":        {"layer", "opening"},
+		"drill":           {"opening"},
+		"backupcli":       {"plugin"},
+		"layercli":        {"plugin"},
+		"restorecli":      {"plugin", "layercli"},
+		"pvecli":          {"plugin", "layercli"},
+
 		"thunderbolt/probe": {"thunderbolt"},
-		"etcdsnap":          {"registry"},
-		"kine":              {"registry"},
-		"store/wire":        {"host"},
-		"store/s3store":     {"host", "store", "store/wire"},
-		"store/davstore":    {"store", "store/wire"},
-		"guide":             {"layer"},
-		"backup":            {"layer", "guide"},
-		"guestbackup":       {"layer"},
-		"guestrestore":      {"guestread"},
-		"recovery":          {"layer", "opening"},
-		"drill":             {"opening"},
-		"backupcli":         {"plugin"},
-		"layercli":          {"plugin"},
-		"restorecli":        {"plugin", "layercli"},
-		"pvecli":            {"plugin", "layercli"},
 	}
 }
 
