@@ -24,6 +24,7 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		status(sh),
 		verify(sh),
 		prune(sh),
+		extract(sh),
 		layercli.Trust(sh),
 		layercli.Init(sh),
 	)
