@@ -154,3 +154,9 @@ func (c *Cluster) pvesh(ctx context.Context, node, path string, options ...strin
 	args := append([]string{"pvesh", "get", path}, options...)
 	return c.ask(ctx, node, append(args, "--output-format", "json")...)
 }
+
+// Remote is the way to a node, for what this package does not know to ask.
+func (c *Cluster) Remote(ctx context.Context, node string) (host.Remote, error) {
+	w, err := c.remote(ctx, node)
+	return w.Remote, err
+}

@@ -3,14 +3,15 @@
 # dump is gone, and vzdump is asked to end. It is never killed, since it would
 # leave the guest locked.
 umask 077
+tmp=${TMPDIR:-/var/tmp}
 
 # A run that was killed leaves its folder; one that lives holds the lock in it.
-for old in /var/tmp/railiance-vzdump.*; do
+for old in "$tmp"/railiance-vzdump.*; do
 	[ -d "$old" ] && [ ! -L "$old" ] && [ -O "$old" ] && [ -e "$old/.lock" ] || continue
 	flock -n "$old/.lock" rm -rf -- "$old" && echo "railiance: removed $old, left by a run that was killed" >&2
 done
 
-dir=$(mktemp -d /var/tmp/railiance-vzdump.XXXXXXXX) || exit 1
+dir=$(mktemp -d "$tmp/railiance-vzdump.XXXXXXXX") || exit 1
 exec 9>"$dir/.lock" 3<&0 </dev/null
 flock -n 9 || exit 1
 

@@ -15,9 +15,9 @@ import (
 	"github.com/railiance/railiance/tools/internal/vma"
 )
 
-func folders(t *testing.T) []string {
+func folders(t *testing.T, w *pvetest.World) []string {
 	t.Helper()
-	all, err := filepath.Glob("/var/tmp/railiance-vzdump.*")
+	all, err := filepath.Glob(filepath.Join(w.Dir, "nodes", "*", "tmp", "railiance-vzdump.*"))
 	ok(t, err)
 	return all
 }
@@ -26,7 +26,6 @@ func TestDump(t *testing.T) {
 	w, c := world(t)
 	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Running: true, Disks: []pvetest.Disk{{Key: "scsi0", Size: 8 << 20, Random: 1 << 20, Text: 1 << 20}}}))
 	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "ebony", Name: "db", Files: map[string]string{"srv/a": strings.Repeat("x", 100_000)}}))
-	before := folders(t)
 
 	vm, err := c.Locate(soon(t), 100)
 	ok(t, err)
@@ -48,8 +47,8 @@ func TestDump(t *testing.T) {
 	if !bytes.Contains(b.Bytes(), []byte("./etc/vzdump/pct.conf")) || !strings.Contains(log, "mode stop") {
 		t.Errorf("%d bytes, log:\n%s", b.Len(), log)
 	}
-	if after := folders(t); len(after) > len(before) {
-		t.Errorf("folders were left: %q", after)
+	if left := folders(t, w); len(left) > 0 {
+		t.Errorf("folders were left: %q", left)
 	}
 	calls, err := w.Calls()
 	ok(t, err)
@@ -117,6 +116,9 @@ func TestDumpThatIsStopped(t *testing.T) {
 			t.Errorf("the lock is %q, %v", lock, err)
 		}
 		ok(t, w.Quiet(time.Second))
+		if left := folders(t, w); len(left) > 0 {
+			t.Errorf("folders were left: %q", left)
+		}
 		ok(t, w.SetFault("vzdump-100", ""))
 	}
 
@@ -179,16 +181,16 @@ func (a *after) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// What a killed run has left in /var/tmp goes at the next one; what lives, or
+// What a killed run has left on a node goes at the next one; what lives, or
 // is not ours, stays.
 func TestDumpSweepsItsFolders(t *testing.T) {
 	w, c := world(t)
 	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web"}))
-	dead, err := os.MkdirTemp("/var/tmp", "railiance-vzdump.")
+	tmp := filepath.Join(w.NodeDir("baobab"), "tmp")
+	dead, err := os.MkdirTemp(tmp, "railiance-vzdump.")
 	ok(t, err)
-	strange, err := os.MkdirTemp("/var/tmp", "railiance-vzdump.")
+	strange, err := os.MkdirTemp(tmp, "railiance-vzdump.")
 	ok(t, err)
-	defer os.Remove(strange)
 	ok(t, os.WriteFile(filepath.Join(dead, ".lock"), nil, 0o600))
 	vm, err := c.Locate(soon(t), 100)
 	ok(t, err)

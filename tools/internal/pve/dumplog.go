@@ -30,7 +30,7 @@ func judge(g Guest, log string, sent int64, ended error) error {
 		}
 		// The archive is whole then, but for the configuration in it.
 		if strings.Contains(line, "No space left on device") || strings.Contains(line, "unable to close filehandle") {
-			return tell.Hint(fmt.Errorf("ended well, but: %s", word(strings.TrimSpace(line))), "make room in /var/tmp of %s", g.Node)
+			return tell.Hint(fmt.Errorf("ended well, but: %s", word(strings.TrimSpace(line))), "make room in the folder for temporary files of %s", g.Node)
 		}
 	}
 	if g.Type != CT {

@@ -122,11 +122,11 @@ type journal struct {
 }
 
 func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.also != nil {
 		_, _ = j.also.Write(p) // whoever looks on must not end the deed
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	room := min(len(p), journalHead-len(j.head))
 	j.head = append(j.head, p[:room]...)
 	j.tail = append(j.tail, p[room:]...)
