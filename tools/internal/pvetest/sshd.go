@@ -336,28 +336,41 @@ func (w *World) CutConnections(node string) error {
 	if s == nil {
 		return fmt.Errorf("pvetest: %s is not started", node)
 	}
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		return err
+	for _, pid := range connections(s.pid) {
+		_ = unix.Kill(pid, unix.SIGKILL)
 	}
-	for _, path := range stats {
+	return nil
+}
+
+// connections are the sshds that an sshd has started, and those that they have:
+// one a connection as root, two otherwise.
+func connections(server int) []int {
+	paths, _ := filepath.Glob("/proc/[0-9]*/stat")
+	children := map[int][]int{}
+	for _, path := range paths {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			continue
 		}
 		text := string(b)
 		var state string
-		var parent, pid int
+		var pid, parent int
 		end := strings.LastIndexByte(text, ')')
-		if _, err := fmt.Sscanf(text, "%d", &pid); err != nil || end < 0 {
+		if end < 0 || !strings.Contains(text[:end], "(sshd") {
 			continue
 		}
-		if _, err := fmt.Sscanf(text[end+1:], "%s %d", &state, &parent); err == nil && parent == s.pid {
-			// Its own child, which talks to the network, is next.
-			_ = unix.Kill(pid, unix.SIGKILL)
+		if _, err := fmt.Sscanf(text, "%d", &pid); err != nil {
+			continue
+		}
+		if _, err := fmt.Sscanf(text[end+1:], "%s %d", &state, &parent); err == nil {
+			children[parent] = append(children[parent], pid)
 		}
 	}
-	return nil
+	all := children[server]
+	for i := 0; i < len(all); i++ {
+		all = append(all, children[all[i]]...)
+	}
+	return all
 }
 
 func (w *World) offline(node string, offline bool) error {
@@ -380,7 +393,9 @@ func (w *World) change(node string, change func(*member)) error {
 
 // stop ends the server and the processes of its connections.
 func (s *server) stop() error {
-	_ = unix.Kill(-s.pid, unix.SIGKILL)
+	for _, pid := range append(connections(s.pid), s.pid) {
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
 	select {
 	case <-s.ended:
 		return nil
