@@ -129,64 +129,6 @@ func (u *upload) land() error {
 	return err
 }
 
-// commit gives the artifact its name, if that is free.
-func (u *upload) commit() error {
-	send := u.whole
-	if u.id != "" {
-		if len(u.buf) > 0 {
-			if err := u.ship(); err != nil {
-				return err
-			}
-		}
-		if err := u.land(); err != nil {
-			return err
-		}
-		send = u.complete
-	} else {
-		u.total = int64(len(u.buf))
-	}
-	if u.ctx.Err() != nil {
-		return context.Cause(u.ctx)
-	}
-	err := u.try(u.ctx, send)
-	if err != nil && u.ctx.Err() != nil {
-		return u.undo(context.Cause(u.ctx))
-	}
-	// An answer may be lost, and the second try be told that the name is taken,
-	// by us: only the artifact itself says whose it is.
-	info, statErr := u.stat(u.ctx, u.name)
-	switch {
-	case statErr == nil && info.UserMetadata[tokenHeader] != u.token && err == nil:
-		return fmt.Errorf("store: %s: another one was put in its place: does the service know conditional writes?", u.name)
-	case statErr == nil && info.UserMetadata[tokenHeader] != u.token:
-		return fmt.Errorf("store: %s: %w", u.name, fs.ErrExist)
-	case statErr == nil && info.Size != u.total:
-		return u.undo(fmt.Errorf("store: %s: %d bytes were sent, and the server has %d", u.name, u.total, info.Size))
-	case statErr == nil:
-		u.over = true
-		return nil
-	case err != nil:
-		return u.explain(u.name, err)
-	}
-	return fmt.Errorf("store: %s: was sent, and cannot be seen: %w", u.name, statErr)
-}
-
-// whole sends what fits into one request.
-func (u *upload) whole() error {
-	sum := sha256.Sum256(u.buf)
-	opts := u.options(base64.StdEncoding.EncodeToString(sum[:]))
-	opts.SetMatchETagExcept("*")
-	_, err := u.core.PutObject(u.ctx, u.Bucket, u.key(), bytes.NewReader(u.buf), u.total, "", hex.EncodeToString(sum[:]), opts)
-	return err
-}
-
-func (u *upload) complete() error {
-	var opts minio.PutObjectOptions
-	opts.SetMatchETagExcept("*")
-	_, err := u.core.CompleteMultipartUpload(u.ctx, u.Bucket, u.key(), u.id, u.parts, opts)
-	return err
-}
-
 // options are what S3 is to keep with the artifact; sum is the SHA-256 of all of
 // it, or empty if it comes in parts.
 func (u *upload) options(sum string) minio.PutObjectOptions {
