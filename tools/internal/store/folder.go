@@ -7,6 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // folder is a store of a DirSite. It asks for the marker at each deed: a disk
@@ -51,7 +55,11 @@ func (f *folder) Put(ctx context.Context, name string, write func(io.Writer) err
 	if err != nil {
 		return err
 	}
-	return d.Put(ctx, name, write)
+	err = d.Put(ctx, name, write)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		err = tell.Hint(err, "prune, or make room on the disk of %s", f.site.path)
+	}
+	return err
 }
 
 func (f *folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
