@@ -25,7 +25,7 @@ func TestMake(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// A clone whose path has a space in it.
 			clone := filepath.Join(env.WorkDir, "a clone")
-			for _, file := range []string{"Makefile", "layers/layer.mk", "layers/cluster/Makefile"} {
+			for _, file := range []string{"Makefile", "layers/common.mk", "layers/layer.mk", "layers/cluster/Makefile", "layers/madagascar/Makefile"} {
 				b, err := os.ReadFile(filepath.Join(repo, file))
 				if err != nil {
 					return err

@@ -33,7 +33,7 @@ func SchedulePlan(sh *plugin.Shell, l *layer.Layer, bin, name string) (schedule.
 	p := schedule.Plan{
 		Layer: l.Name, Dir: l.Dir, Backups: l.Backups, State: filepath.Dir(l.Seen), Bin: bin,
 	}
-	for _, name := range []string{"BACKUP_ROOT", "RAILIANCE_STATE", "SOPS_AGE_KEY_FILE"} {
+	for _, name := range []string{"BACKUP_ROOT", "RAILIANCE_STATE", "SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE"} {
 		if value := os.Getenv(name); value != "" {
 			p.Env = append(p.Env, schedule.Setting{Name: name, Value: value})
 		}

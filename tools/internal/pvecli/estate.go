@@ -65,9 +65,13 @@ func guests(sh *plugin.Shell) (*layer.Layer, error) {
 		return nil, err
 	}
 	if l.Guests == nil {
-		return nil, &plugin.Usage{Err: tell.Hint(fmt.Errorf("%s: layer %s has no guests", l.Dir, l.Name), "--layer names the folder of one that does, such as layers/madagascar")}
+		return nil, errNoGuests(l)
 	}
 	return l, nil
+}
+
+func errNoGuests(l *layer.Layer) error {
+	return &plugin.Usage{Err: tell.Hint(fmt.Errorf("%s: layer %s has no guests", l.Dir, l.Name), "--layer names the folder of one that does, such as layers/madagascar")}
 }
 
 // open makes the estate of a call. Who may sign is asked of the repository,

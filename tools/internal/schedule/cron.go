@@ -26,10 +26,10 @@ func (p Plan) Cron() (File, error) {
 	}
 	b.WriteString("# Each night, local time. A verification also follows a backup that failed.\n")
 	lines := []string{"0 2 * * * root umask 077; mkdir -p \"$RAILIANCE_SETS\"; " +
-		cronCommand(p.Backup, "", p.Timeout) + "; " + cronCommand(p.Restore, "verify", verifyTimeout)}
+		cronCommand(p.Backup, p.verbs().Backup, p.Timeout) + "; " + cronCommand(p.Restore, p.verbs().Verify, p.reading())}
 	if p.Drill {
 		lines = append(lines, "# Each Sunday, a restore is rehearsed.\n",
-			"0 4 * * 0 root umask 077; mkdir -p \"$RAILIANCE_SETS\"; "+cronCommand(p.Restore, "drill", drillTimeout))
+			"0 4 * * 0 root umask 077; mkdir -p \"$RAILIANCE_SETS\"; "+cronCommand(p.Restore, p.verbs().Drill, drillTimeout))
 	} else {
 		lines = append(lines, "# No drill: no private key on this machine opens the backups.\n")
 	}

@@ -8,6 +8,7 @@
 package schedule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -41,13 +42,25 @@ type Plan struct {
 	Bin      string        // folder of the executables
 	Backup   string        // name of the executable that backs up
 	Restore  string        // name of the one that verifies and drills
+	Verbs    Verbs         // what they are called with
 	Timeout  time.Duration // of a whole backup
+	Reading  time.Duration // of a whole verification; 0: four hours
 	Drill    bool          // whether drills can run here
 	Env      []Setting     // besides PATH
 	After    []string      // systemd units that a backup needs
 	State    string        // folder of what is remembered outside of Backups
 	Writable []string      // further folders that the deeds write to, and do not make
 }
+
+// Verbs are the words, of plain letters, that the executables are called with
+// besides the layer and the log. Empty ones are nothing, verify and drill.
+type Verbs struct{ Backup, Verify, Drill string }
+
+func (p Plan) verbs() Verbs {
+	return Verbs{p.Verbs.Backup, cmp.Or(p.Verbs.Verify, "verify"), cmp.Or(p.Verbs.Drill, "drill")}
+}
+
+func (p Plan) reading() time.Duration { return cmp.Or(p.Reading, verifyTimeout) }
 
 // Setting is one variable of the environment.
 type Setting struct{ Name, Value string }
@@ -71,6 +84,11 @@ func (p Plan) Check() error {
 	for _, path := range paths {
 		if err := plain(path); err != nil {
 			return err
+		}
+	}
+	for _, verb := range []string{p.Verbs.Backup, p.Verbs.Verify, p.Verbs.Drill} {
+		if strings.Trim(verb, "abcdefghijklmnopqrstuvwxyz0123456789.- ") != "" {
+			return fmt.Errorf("schedule: %q would not reach the program as it stands", verb)
 		}
 	}
 	for _, exe := range []string{p.Backup, p.Restore} {

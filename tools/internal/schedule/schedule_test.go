@@ -280,3 +280,36 @@ func TestLineLongerThanCronReads(t *testing.T) {
 		t.Error("cron would have cut it")
 	}
 }
+
+// A layer whose executable has verbs of its own is called with them, and with
+// no word that cron or systemd would make something else of.
+func TestVerbs(t *testing.T) {
+	p := plan(t, true)
+	p.Restore, p.Verbs, p.Reading = p.Backup, Verbs{"backup --all", "verify --sample 0.05", "drill --oldest"}, 20*time.Hour
+	if err := p.Check(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := p.Cron()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := file.Text
+	for _, unit := range p.Units() {
+		text += unit.Text
+	}
+	for _, want := range []string{
+		`"$RAILIANCE_BIN/railiance-backup-s2" backup --all --layer`, `72000 "$RAILIANCE_BIN/railiance-backup-s2" verify --sample 0.05 --layer`,
+		`railiance-backup-s2" drill --oldest --layer`, `/railiance-backup-s2" backup --all --layer "`, `/railiance-backup-s2" verify --sample 0.05 --layer "`,
+		"TimeoutStartSec=72000\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+	for _, verb := range []string{"verify --sample 5%", "backup; reboot", "backup\n", "backup $X"} {
+		p.Verbs.Verify = verb
+		if err := p.Check(); err == nil {
+			t.Errorf("%q was taken", verb)
+		}
+	}
+}

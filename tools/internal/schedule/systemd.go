@@ -24,13 +24,13 @@ func unitFiles(layer string) []string {
 // Units is the plan as units of systemd.
 func (p Plan) Units() []File {
 	files := []File{
-		p.service("backup", p.Backup, "", p.Timeout, p.After, contained+noNamespaces),
+		p.service("backup", p.Backup, p.verbs().Backup, p.Timeout, p.After, contained+noNamespaces),
 		p.timer("backup", "*-*-* 02:00:00"),
-		p.service("verify", p.Restore, "verify", verifyTimeout, []string{unit(p.Layer, "backup") + ".service"}, contained+noNamespaces),
+		p.service("verify", p.Restore, p.verbs().Verify, p.reading(), []string{unit(p.Layer, "backup") + ".service"}, contained+noNamespaces),
 	}
 	if p.Drill {
 		files = append(files,
-			p.service("drill", p.Restore, "drill", drillTimeout, []string{unit(p.Layer, "backup") + ".service", unit(p.Layer, "verify") + ".service"}, drilling),
+			p.service("drill", p.Restore, p.verbs().Drill, drillTimeout, []string{unit(p.Layer, "backup") + ".service", unit(p.Layer, "verify") + ".service"}, drilling),
 			p.timer("drill", "Sun *-*-* 04:00:00"))
 	}
 	return files
