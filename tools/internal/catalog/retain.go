@@ -1,9 +1,9 @@
 package catalog
 
 import (
-	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,6 +47,7 @@ func Retain(sets []Set, keep Keep, now time.Time) []Verdict {
 		}
 	}
 	newest, complete := NewestComplete(sets)
+	stays := make([]map[string][]string, len(sets)) // for that reason: these assets
 	past, _ := NewestComplete(slices.DeleteFunc(slices.Clone(sets), func(s Set) bool { return s.Time.After(now) }))
 	for _, name := range slices.Sorted(maps.Keys(assets)) {
 		// One that the layer has owned no more for long keeps no set.
@@ -60,8 +61,20 @@ func Retain(sets []Set, keep Keep, now time.Time) []Verdict {
 		for j, reasons := range keep.Reasons(times) {
 			for _, r := range reasons {
 				i := assets[name][j]
-				verdicts[i].Reasons = append(verdicts[i].Reasons, fmt.Sprintf("%s: %s", name, r))
+				if stays[i] == nil {
+					stays[i] = map[string][]string{}
+				}
+				stays[i][r] = append(stays[i][r], name)
 			}
+		}
+	}
+	for i, s := range sets {
+		for _, r := range slices.Sorted(maps.Keys(stays[i])) {
+			names := stays[i][r]
+			if len(names) < len(s.Artifacts) {
+				r = strings.Join(names, ", ") + ": " + r
+			}
+			verdicts[i].Reasons = append(verdicts[i].Reasons, r)
 		}
 	}
 	if len(sets) > 0 && verdicts[0].Goes() {

@@ -97,3 +97,24 @@ func TestKeepCheck(t *testing.T) {
 		}
 	}
 }
+
+// Why a set stays is said once where it holds for all of it.
+func TestReasons(t *testing.T) {
+	now := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
+	set := func(days int, failed string, assets ...string) Set {
+		m := &Manifest{Time: now.AddDate(0, 0, -days)}
+		for _, asset := range assets {
+			m.Artifacts = append(m.Artifacts, Artifact{Asset: asset})
+		}
+		if failed != "" {
+			m.Failures = []Failure{{Asset: failed}}
+		}
+		return Set{Manifest: m}
+	}
+	verdicts := Retain([]Set{set(0, "", "a", "b"), set(1, "a", "a", "b"), set(2, "", "a", "b")}, Keep{Last: 2}, now)
+	for i, want := range []string{"last 1 of 2", "b: last 2 of 2", "a: last 2 of 2"} {
+		if got := strings.Join(verdicts[i].Reasons, "; "); got != want {
+			t.Errorf("set %d: %q, want %q", i, got, want)
+		}
+	}
+}

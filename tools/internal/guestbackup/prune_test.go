@@ -75,7 +75,7 @@ func TestPrune(t *testing.T) {
 	before := w.files(t, "one", "vm-100")
 
 	dry, err := w.run(t).Prune(t.Context(), w.kept(catalog.Keep{Last: 2}), true)
-	if err != nil || len(dry) != 3 || what(dry[0]) != "vm-100: last 1 of 2; vm-100: last 2 of 2; goes; goes; goes" {
+	if err != nil || len(dry) != 3 || what(dry[0]) != "last 1 of 2; last 2 of 2; goes; goes; goes" {
 		t.Fatalf("%v: %+v", err, dry)
 	}
 	if after := w.files(t, "one", "vm-100"); strings.Join(after, " ") != strings.Join(before, " ") {
@@ -87,7 +87,7 @@ func TestPrune(t *testing.T) {
 		t.Fatal(err)
 	}
 	did, err := w.run(t).Prune(t.Context(), w.kept(catalog.Keep{Last: 2}), false)
-	if err != nil || what(did[0]) != "vm-100: last 1 of 2; vm-100: last 2 of 2; gone; gone; gone" || what(did[1]) != "vm-100: last 1 of 2; vm-100: last 2 of 2; gone; gone; protected" {
+	if err != nil || what(did[0]) != "last 1 of 2; last 2 of 2; gone; gone; gone" || what(did[1]) != "last 1 of 2; last 2 of 2; gone; gone; protected" {
 		t.Fatalf("%v: %+v", err, did)
 	}
 	// Whoever verifies later finds nothing that somebody else took.
@@ -150,7 +150,7 @@ func TestNoPruningAfterAFailure(t *testing.T) {
 	w.cluster.dump = nil
 	w.now = w.now.Add(time.Hour)
 	w.nights(t, 1)
-	if results, err := w.run(t).Prune(t.Context(), w.kept(catalog.Keep{Last: 1}), false); err != nil || results[0].Refused != "" || what(results[0]) != "vm-100: last 1 of 1; gone; gone; gone" {
+	if results, err := w.run(t).Prune(t.Context(), w.kept(catalog.Keep{Last: 1}), false); err != nil || results[0].Refused != "" || what(results[0]) != "last 1 of 1; gone; gone; gone" {
 		t.Errorf("%v: %+v", err, results)
 	}
 }
