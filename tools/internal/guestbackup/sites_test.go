@@ -170,3 +170,50 @@ func (a *asking) Check(ctx context.Context, want int64) error {
 	a.want = max(a.want, want)
 	return a.Site.Check(ctx, want)
 }
+
+// A site that fails when most is there already keeps nothing of it.
+func TestASiteThatFailsLate(t *testing.T) {
+	for _, name := range []string{"about-", "manifest-20261121T020000Z.json", "manifest-20261121T020000Z.json.sig"} {
+		w := newWorld(t, t.TempDir(), "")
+		w.add(pve.Guest{ID: 100})
+		w.sites[1].Place = refusing{w.sites[1].Place, name}
+		results, err := w.backup(t)
+		if !errors.Is(err, guestbackup.ErrFailed) || results[100].Status != guestbackup.Partly {
+			t.Errorf("%s: %v: %+v", name, err, results[100])
+		}
+		if files := w.files(t, "two", "vm-100"); len(files) > 0 {
+			t.Errorf("%s: two holds %q", name, files)
+		}
+		if files := w.files(t, "three", "vm-100"); len(files) != 4 {
+			t.Errorf("%s: three holds %q", name, files)
+		}
+		for _, site := range []string{"one", "two", "three"} {
+			if _, err := os.Stat(guestset.MemoryOf(w.layer.State, "madagascar").Note("nas/"+site, guestset.Guest("vm", 100))); err == nil {
+				t.Errorf("%s: %s: the note is left", name, site)
+			}
+		}
+	}
+}
+
+// refusing is a site that does not take files whose names begin like that.
+type refusing struct {
+	store.Site
+	prefix string
+}
+
+func (s refusing) Store(ctx context.Context, name string) (store.Store, error) {
+	in, err := s.Site.Store(ctx, name)
+	return refusingStore{in, s.prefix}, err
+}
+
+type refusingStore struct {
+	store.Store
+	prefix string
+}
+
+func (s refusingStore) Put(ctx context.Context, name string, write func(io.Writer) error) error {
+	if strings.HasPrefix(name, s.prefix) {
+		return errors.New("refused")
+	}
+	return s.Store.Put(ctx, name, write)
+}
