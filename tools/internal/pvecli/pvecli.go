@@ -25,8 +25,10 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		verify(sh),
 		prune(sh),
 		extract(sh),
+		plan(sh),
 		layercli.Trust(sh),
 		layercli.Init(sh),
+		layercli.Schedule(sh, schedulePlan),
 	)
 	return root
 }
