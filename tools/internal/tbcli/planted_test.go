@@ -1,8 +1,14 @@
 package tbcli
 
 import (
+	"context"
+	"flag"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,7 +19,96 @@ import (
 	"github.com/railiance/railiance/tools/internal/thunderbolt/probe"
 )
 
-func planOf(t *testing.T, r *tbtest.Ring) thunderbolt.Plan {
+var update = flag.Bool("update", false, "write the goldens anew")
+
+// What is planted into real rings is found, and nothing else. Each kind of
+// fault alone; RING_PAIRS=all adds every pair of kinds, on two nodes, which
+// takes minutes, and RING_PAIRS=same every pair of kinds on one node.
+func TestPlantedIsFound(t *testing.T) {
+	var cases [][]tbtest.Fault
+	pairs := os.Getenv("RING_PAIRS")
+	golden := "singles"
+	switch pairs {
+	case "":
+		cases = append(singles(), somePairs()...)
+	default:
+		golden = "pairs-" + pairs
+		cases = allPairs(pairs == "same")
+	}
+	if only := os.Getenv("RING_ONLY"); only != "" {
+		cases = slices.DeleteFunc(cases, func(c []tbtest.Fault) bool { return !strings.Contains(planted(c), only) })
+	}
+	lines := make([]string, len(cases))
+	rings := 7 // they mostly wait for spanning tree
+	var next int
+	var mu sync.Mutex
+	t.Run("rings", func(t *testing.T) {
+		for i := range min(rings, len(cases)) {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
+				t.Parallel()
+				r := tbtest.New(t, 3)
+				for {
+					mu.Lock()
+					k := next
+					next++
+					mu.Unlock()
+					if k >= len(cases) {
+						return
+					}
+					lines[k] = tryOut(t, r, cases[k])
+				}
+			})
+		}
+	})
+	if os.Getenv("RING_ONLY") == "" {
+		compare(t, filepath.Join("testdata", "planted-"+golden+".golden"), strings.Join(lines, ""))
+	}
+}
+
+// tryOut plants the faults, looks, and heals.
+func tryOut(t *testing.T, r *tbtest.Ring, faults []tbtest.Fault) string {
+	t.Helper()
+	for _, f := range faults {
+		if err := r.Plant(t.Context(), f); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := r.Settle(t.Context()); err != nil {
+		t.Error(err)
+	}
+	d := lookAt(t, r, 4*time.Second)
+	if err := r.Heal(t.Context()); err != nil {
+		t.Error(err)
+	}
+	line, complaint := judge(faults, d)
+	if complaint != "" {
+		var page strings.Builder
+		_ = d.Write(&page)
+		t.Errorf("%s: %s\n%s", planted(faults), complaint, &page)
+	}
+	return line
+}
+
+// lookAt looks at a ring as tb-check does.
+func lookAt(t testing.TB, r *tbtest.Ring, timeout time.Duration) thunderbolt.Diagnosis {
+	t.Helper()
+	plan := planOf(t, r)
+	p := &probe.Probe{Plan: plan, Timeout: timeout, Now: time.Now, Reach: func(target string) host.Remote { return remote(r, target) }}
+	seen, err := p.Look(context.Background())
+	if err != nil {
+		t.Error(err)
+	}
+	return thunderbolt.Diagnose(plan, seen)
+}
+
+// remote reaches a node without the ring's ssh in PATH, which tests that run
+// beside each other share.
+func remote(r *tbtest.Ring, target string) host.Remote {
+	return host.Remote{Target: target, ConnectTimeout: 2 * time.Second, Options: r.SSHOptions(target)}
+}
+
+func planOf(t testing.TB, r *tbtest.Ring) thunderbolt.Plan {
+	t.Helper()
 	text, err := r.Context(true)
 	if err != nil {
 		t.Fatal(err)
@@ -29,59 +124,79 @@ func planOf(t *testing.T, r *tbtest.Ring) thunderbolt.Plan {
 	return plan
 }
 
-func TestTry(t *testing.T) {
-	r := tbtest.New(t, 3)
-	t.Setenv("PATH", r.Bin()+":"+os.Getenv("PATH"))
-	plan := planOf(t, r)
-	try := func(faults ...tbtest.Fault) {
-		for _, f := range faults {
-			if err := r.Plant(t.Context(), f); err != nil {
-				t.Fatal(err)
-			}
-		}
-		b := time.Now()
-		if err := r.Settle(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		settle := time.Since(b)
-		p := &probe.Probe{Plan: plan, Now: time.Now, Reach: func(target string) host.Remote {
-			return host.Remote{Target: target, ConnectTimeout: 3 * time.Second}
-		}, Timeout: 8 * time.Second}
-		b = time.Now()
-		seen, err := p.Look(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		took := time.Since(b)
-		d := thunderbolt.Diagnose(plan, seen)
-		t.Logf("===== %v: settled %s, looked %s", faults, settle, took)
-		for n, s := range seen {
-			if len(s.Unread) > 0 {
-				t.Log(n, s.Unread)
-			}
-			for _, name := range []string{"thunderbolt0", "thunderbolt1"} {
-				t.Log(n, name, s.Links[name].Port.State, s.Passed[name])
-			}
-		}
-		d.Write(os.Stdout)
-		b = time.Now()
-		if err := r.Heal(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.Settle(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("healed %s", time.Since(b))
+func at(kind tbtest.Kind, node, name string) tbtest.Fault {
+	f := tbtest.Fault{Kind: kind, End: tbtest.End{Node: node}}
+	if kind.OfInterface() {
+		f.Interface = name
 	}
-	try()
+	return f
+}
+
+func singles() [][]tbtest.Fault {
+	all := [][]tbtest.Fault{{}}
 	for _, k := range tbtest.Kinds() {
-		if s := os.Getenv("KINDS"); s != "" && !strings.Contains(s, string(k)) {
-			continue
+		all = append(all, []tbtest.Fault{at(k, "ebony", "thunderbolt1")})
+	}
+	return all
+}
+
+// somePairs are pairs in which one fault hides behind the other.
+func somePairs() [][]tbtest.Fault {
+	return [][]tbtest.Fault{
+		{at(tbtest.MemberRemoved, "ebony", "thunderbolt1"), at(tbtest.MTUPinned, "tapia", "thunderbolt0")},
+		{at(tbtest.LinkDown, "ebony", "thunderbolt1"), at(tbtest.Loss, "tapia", "thunderbolt0")},
+		{at(tbtest.SSHDDown, "ebony", ""), at(tbtest.MTULow, "ebony", "thunderbolt1")},
+		{at(tbtest.SSHDDown, "ebony", ""), at(tbtest.LinkDown, "tapia", "thunderbolt0")},
+		{at(tbtest.NodeDown, "ebony", ""), at(tbtest.Loss, "tapia", "thunderbolt0")},
+		{at(tbtest.NodeDown, "ebony", ""), at(tbtest.MemberRemoved, "ebony", "thunderbolt0")},
+	}
+}
+
+// allPairs are all pairs of kinds, on two nodes or on one.
+func allPairs(same bool) [][]tbtest.Fault {
+	var all [][]tbtest.Fault
+	for i, a := range tbtest.Kinds() {
+		for _, b := range tbtest.Kinds()[i:] {
+			second := at(b, "tapia", "thunderbolt0")
+			if same {
+				if a == b {
+					continue
+				}
+				second = at(b, "ebony", "thunderbolt1")
+			}
+			all = append(all, []tbtest.Fault{at(a, "ebony", "thunderbolt1"), second})
 		}
-		f := tbtest.Fault{Kind: k, End: tbtest.End{Node: "ebony"}}
-		if k.OfInterface() {
-			f.Interface = "thunderbolt1"
+	}
+	return all
+}
+
+func planted(faults []tbtest.Fault) string {
+	if len(faults) == 0 {
+		return "nothing"
+	}
+	var all []string
+	for _, f := range faults {
+		all = append(all, f.String())
+	}
+	return strings.Join(all, " + ")
+}
+
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
 		}
-		try(f)
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is no longer what is found:\n%s", path, got)
 	}
 }

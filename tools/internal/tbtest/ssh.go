@@ -116,3 +116,11 @@ func (n *Node) stopSSHD(ctx context.Context) error {
 	n.sshd = nil
 	return nil
 }
+
+// SSHOptions are what host.Remote needs to reach the target "root@node" without
+// the ssh of Bin.
+func (r *Ring) SSHOptions(target string) []string {
+	n := r.Node(strings.TrimPrefix(target, "root@"))
+	return []string{"HostName=" + n.Management.String(), "HostKeyAlias=" + n.Name, "IdentityFile=" + r.path("user"), "IdentitiesOnly=yes", "IdentityAgent=none",
+		"UserKnownHostsFile=" + r.path("known_hosts"), "GlobalKnownHostsFile=none"}
+}

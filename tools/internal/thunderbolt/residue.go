@@ -22,6 +22,12 @@ func (m *mind) residue() {
 			}
 			all = append(all, p)
 			switch {
+			case m.claimed[p.a] || m.claimed[p.b]:
+				// Who has the address of another answers for it, or gets its
+				// answers. That loses all or nothing.
+				if small.Received > 0 && small.Received < small.Sent {
+					lossy = append(lossy, p)
+				}
 			case small.Received == 0:
 				dead = append(dead, p)
 			case full != nil && full.Received == 0:
@@ -56,7 +62,7 @@ func without(all, some []pair) []pair {
 // expected tells whether pings from a should reach b, by all that is known.
 func (m *mind) expected(p pair) bool {
 	for _, n := range []string{p.a, p.b} {
-		if m.mute[n] || m.down[n] || m.claimed[n] {
+		if m.mute[n] || m.down[n] {
 			return false
 		}
 	}
