@@ -116,7 +116,7 @@ func TestPlaces(t *testing.T) {
 // What a node says never makes us fall, and never makes a guest whose parts
 // could act.
 func FuzzAnswers(f *testing.F) {
-	for _, name := range []string{"pvesh-cluster-resources-all", "cat-vmlist", "pvesh-cluster-status", "pvesh-nodes-pve1-lxc", "pvesh-version", "pvesh-nodes-pve1-qemu"} {
+	for _, name := range []string{"pvesh-cluster-resources-all", "cat-vmlist", "pvesh-cluster-status", "pvesh-nodes-pve1-lxc", "pvesh-version", "pvesh-nodes-pve1-qemu", "pvesh-nodes-pve1-storage"} {
 		f.Add(recorded(f, name+".stdout"))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -136,6 +136,12 @@ func FuzzAnswers(f *testing.F) {
 			t.Errorf("%+v", m)
 		}
 		_, _ = version(b)
+		known, _ := storages(b)
+		for _, s := range known {
+			if !validStorage(s.Name) || s.Free < 0 || s.Total < 0 {
+				t.Errorf("%+v", s)
+			}
+		}
 	})
 }
 

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/railiance/railiance/tools/internal/clustercontext"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/vma"
 )
@@ -116,8 +119,11 @@ func TestDumpThatIsStopped(t *testing.T) {
 			t.Errorf("the lock is %q, %v", lock, err)
 		}
 		ok(t, w.Quiet(time.Second))
-		if left := folders(t, w); len(left) > 0 {
-			t.Errorf("folders were left: %q", left)
+		// Where the connection is gone nobody waits for the last steps.
+		for end := time.Now().Add(5 * time.Second); len(folders(t, w)) > 0; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("folders were left: %q", folders(t, w))
+			}
 		}
 		ok(t, w.SetFault("vzdump-100", ""))
 	}
@@ -162,6 +168,35 @@ func TestDumpThatIsStopped(t *testing.T) {
 			t.Errorf("the next one: %v", err)
 		}
 	})
+}
+
+// We are killed, with no time for anything: the system lets the leash go.
+func TestDumpOfTheKilled(t *testing.T) {
+	if path := os.Getenv("PVE_TEST_KILLED"); path != "" {
+		contexts, err := clustercontext.Read(path)
+		ok(t, err)
+		c := &Cluster{Context: contexts.Clusters[0]}
+		vm, err := c.Locate(soon(t), 100)
+		ok(t, err)
+		_, _ = c.Dump(soon(t), vm, DumpOptions{}, &after{n: 500_000, then: func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }})
+		t.Fatal("still alive")
+	}
+	w, _ := world(t)
+	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Running: true, Disks: []pvetest.Disk{{Key: "scsi0", Size: 32 << 20, Random: 32 << 20}}}))
+	ok(t, w.SetFault("vzdump-100", "hang after 1000000"))
+	path := filepath.Join(t.TempDir(), "madagascar.json")
+	ok(t, w.WriteContext(path))
+	child := exec.Command(os.Args[0], "-test.run", "^TestDumpOfTheKilled$")
+	child.Env = append(os.Environ(), "PVE_TEST_KILLED="+path)
+	out, err := child.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != -1 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	ok(t, w.Quiet(10*time.Second))
+	if lock, err := w.Key(100, "lock"); lock != "" || err != nil {
+		t.Errorf("the lock is %q, %v", lock, err)
+	}
 }
 
 // after does something once when so many bytes have passed.

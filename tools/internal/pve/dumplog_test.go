@@ -122,3 +122,29 @@ func TestJournal(t *testing.T) {
 		t.Errorf("%d bytes", len(s))
 	}
 }
+
+// A log is what a node says, and it says it to a terminal in the end.
+func FuzzLog(f *testing.F) {
+	for _, name := range []string{"101-locked", "201-consumer-killed", "200-snapshot", "100-leftover-job-warning"} {
+		f.Add(recorded(f, "vzdump-"+name+".stderr"))
+	}
+	f.Fuzz(func(t *testing.T, log []byte) {
+		said := Warnings(string(log))
+		for _, kind := range []string{VM, CT} {
+			g := Guest{ID: 201, Type: kind, Node: "a"}
+			if err := judge(g, string(log), 1, nil); err != nil {
+				said = append(said, err.Error())
+			}
+			if err := judge(g, string(log), 1, &host.ExitError{Name: "a: vzdump", How: "exit status 255"}); err == nil {
+				t.Error("a failure was taken for none")
+			} else {
+				said = append(said, err.Error())
+			}
+		}
+		for _, s := range said {
+			if len(s) > 4*wordMax || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Errorf("%q", s)
+			}
+		}
+	})
+}

@@ -16,9 +16,10 @@ import (
 // Restore is how a guest is put back.
 type Restore struct {
 	Node         string
-	ID           int    // must be free in the whole cluster
-	Storage      string // for all its disks
+	ID           int    // must be free in the whole cluster, but for Force
+	Storage      string // for all its disks; empty, of a virtual machine: each where it was
 	Unique       bool   // with hardware addresses of its own
+	Force        bool   // in place of the guest of that number, which must be on Node, and stopped
 	BandwidthKiB int    // a second; 0: no limit
 
 	// Of containers. Proxmox takes none of it from the archive.
@@ -57,7 +58,10 @@ const headStart = 64 << 10
 // An error of archive is a failure of the restore; archive is not read any more
 // when RestoreVM returns, and must therefore end when ctx does.
 func (c *Cluster) RestoreVM(ctx context.Context, o Restore, archive io.Reader) (*Made, string, error) {
-	args := []string{"qmrestore", "-", strconv.Itoa(o.ID), "--storage", o.Storage, "--unique", bit(o.Unique)}
+	args := []string{"qmrestore", "-", strconv.Itoa(o.ID), "--unique", bit(o.Unique)}
+	if o.Storage != "" {
+		args = append(args, "--storage", o.Storage)
+	}
 	return c.restore(ctx, VM, o, args, archive)
 }
 
@@ -91,13 +95,15 @@ func (c *Cluster) restore(ctx context.Context, kind string, o Restore, args []st
 	switch {
 	case !validID(o.ID):
 		return nil, "", fail(errors.New("Proxmox takes numbers from 100 to 999999999"))
-	case !validStorage(o.Storage):
+	case !validStorage(o.Storage) && (kind == CT || o.Storage != ""):
 		return nil, "", fail(fmt.Errorf("%q is no storage", host.Printable(o.Storage)))
 	}
 	if o.BandwidthKiB > 0 {
 		args = append(args, "--bwlimit", strconv.Itoa(o.BandwidthKiB))
 	}
-	if err := c.free(ctx, o.ID); err != nil {
+	if o.Force {
+		args = append(args, "--force", "1")
+	} else if err := c.free(ctx, o.ID); err != nil {
 		return nil, "", fail(err)
 	}
 	w, err := c.remote(ctx, o.Node)
@@ -114,7 +120,7 @@ func (c *Cluster) restore(ctx context.Context, kind string, o Restore, args []st
 	}), ready)
 	c.brokenBy(o.Node, err)
 	text := log.String()
-	made := &Made{ID: o.ID, Type: kind, Node: o.Node, here: true}
+	made := &Made{ID: o.ID, Type: kind, Node: o.Node, here: !o.Force} // what was there may be there yet
 	if !began(kind, text, err) {
 		made = nil
 	}
@@ -168,40 +174,4 @@ func allRead(log string, sent int64) error {
 		return fmt.Errorf("ended well, but tar read %d bytes of %d", n, sent)
 	}
 	return nil
-}
-
-// free is an error if a guest has that number, on any node.
-func (c *Cluster) free(ctx context.Context, id int) error {
-	at, err := c.whereIs(ctx, id)
-	switch {
-	case errors.Is(err, ErrNoGuest):
-		return nil
-	case err != nil:
-		return err
-	}
-	return fmt.Errorf("%w: by a guest on %s", ErrTaken, at[0].Node)
-}
-
-// FreeID is the lowest number from first to last that no guest has.
-func (c *Cluster) FreeID(ctx context.Context, first, last int) (int, error) {
-	taken := map[int]bool{}
-	var all []error
-	answers := c.allPlaces(ctx)
-	for _, a := range answers {
-		if a.err != nil {
-			all = append(all, a.err)
-		}
-		for _, p := range a.places {
-			taken[p.ID] = true
-		}
-	}
-	if len(all) == len(answers) {
-		return 0, fmt.Errorf("a free number: no node can be asked: %w", errors.Join(all...))
-	}
-	for id := max(first, minID); id <= min(last, maxID); id++ {
-		if !taken[id] {
-			return id, nil
-		}
-	}
-	return 0, fmt.Errorf("no number from %d to %d is free", first, last)
 }
