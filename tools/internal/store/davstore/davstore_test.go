@@ -86,19 +86,26 @@ func same(t *testing.T, s store.Store, name string, size int64) {
 	}
 }
 
-// holds says what lies in the folder of vm-1 on the server's disk.
+// holds says what lies in the folder of vm-1 on the server's disk, once the server
+// has seen that a connection is gone.
 func holds(t *testing.T, dir string, want ...string) {
 	t.Helper()
-	files, err := os.ReadDir(filepath.Join(dir, "vm-1"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, file := range files {
-		names = append(names, file.Name())
-	}
-	if !slices.Equal(names, want) {
-		t.Errorf("the server holds %q, want %q", names, want)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		files, err := os.ReadDir(filepath.Join(dir, "vm-1"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, file := range files {
+			names = append(names, file.Name())
+		}
+		if slices.Equal(names, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("the server holds %q, want %q", names, want)
+			return
+		}
 	}
 }
 
@@ -219,4 +226,41 @@ func TestOneMoves(t *testing.T) {
 		t.Errorf("%d won, and up to %d moved at once", winners, most.Load())
 	}
 	holds(t, dir, "disks", "first")
+}
+
+// A dump that breaks after megabytes leaves nothing, however it breaks.
+func TestDumpBreaks(t *testing.T) {
+	server := servers.NewWebDAV(t)
+	broken := errors.New("the dump broke")
+	for name, test := range map[string]struct {
+		end  func(cancel context.CancelCauseFunc) error
+		want error
+	}{
+		"an error":   {func(context.CancelCauseFunc) error { return broken }, broken},
+		"a panic":    {func(context.CancelCauseFunc) error { panic("a bug") }, nil},
+		"is stopped": {func(cancel context.CancelCauseFunc) error { cancel(broken); return nil }, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := at(t, server, nil)
+			ctx, cancel := context.WithCancelCause(context.Background())
+			defer cancel(nil)
+			var err error
+			func() {
+				defer func() { _ = recover() }()
+				err = guest(t, s).Put(ctx, "disks", func(w io.Writer) error {
+					if _, err := w.Write(make([]byte, large)); err != nil {
+						return err
+					}
+					return test.end(cancel)
+				})
+			}()
+			if !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+			holds(t, dir)
+			if err := put(guest(t, s), "disks", 10); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -18,11 +18,11 @@ func (u *upload) commit() error {
 	if u.id != "" {
 		if len(u.buf) > 0 {
 			if err := u.ship(); err != nil {
-				return err
+				return u.why(err)
 			}
 		}
 		if err := u.land(); err != nil {
-			return err
+			return u.why(err)
 		}
 		send = u.complete
 	} else {

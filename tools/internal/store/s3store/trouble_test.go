@@ -202,3 +202,40 @@ func TestReplacedWhileRead(t *testing.T) {
 		t.Errorf("%d bytes are read, and no error", n)
 	}
 }
+
+// A dump that breaks after some parts leaves nothing, however it breaks.
+func TestDumpBreaks(t *testing.T) {
+	server := servers.NewS3(t)
+	broken := errors.New("the dump broke")
+	for name, test := range map[string]struct {
+		end  func(cancel context.CancelCauseFunc) error
+		want error
+	}{
+		"an error":   {func(context.CancelCauseFunc) error { return broken }, broken},
+		"a panic":    {func(context.CancelCauseFunc) error { panic("a bug") }, nil},
+		"is stopped": {func(cancel context.CancelCauseFunc) error { cancel(broken); return nil }, broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := at(t, server, false, nil)
+			ctx, cancel := context.WithCancelCause(context.Background())
+			defer cancel(nil)
+			var err error
+			func() {
+				defer func() { _ = recover() }()
+				err = guest(t, s).Put(ctx, "disks", func(w io.Writer) error {
+					if _, err := w.Write(make([]byte, large)); err != nil {
+						return err
+					}
+					return test.end(cancel)
+				})
+			}()
+			if !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+			nothing(t, server, s)
+			if err := put(guest(t, s), "disks", 10); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

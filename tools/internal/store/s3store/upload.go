@@ -67,11 +67,19 @@ func (u *upload) Write(p []byte) (int, error) {
 		p, written = p[n:], written+n
 		if len(u.buf) == size {
 			if err := u.ship(); err != nil {
-				return written, err
+				return written, u.why(err)
 			}
 		}
 	}
 	return written, nil
+}
+
+// why is the reason that the run was stopped for, if it was, and else err.
+func (u *upload) why(err error) error {
+	if u.ctx.Err() != nil {
+		return context.Cause(u.ctx)
+	}
+	return err
 }
 
 // ship sends the part that is full, as soon as the one before has arrived.
