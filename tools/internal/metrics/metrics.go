@@ -37,6 +37,15 @@ type Facts struct {
 	Known     bool          // whether the two below could be read; used for a backup alone
 	Sets      []catalog.Set // trusted, the newest first
 	Untrusted int           // manifests that are not to be trusted
+	Copies    []Copy        // of a layer whose sets lie in sites
+}
+
+// Copy is the newest whole artifact of an asset in one site.
+type Copy struct {
+	Asset, Site string
+	Time        time.Time
+	Size        int64   // bytes, encrypted
+	Seconds     float64 // that it took
 }
 
 // Write replaces the file of the run's deed in the folder dir, which must
@@ -71,6 +80,7 @@ func page(run Run, facts Facts) ([]byte, error) {
 		if facts.Known {
 			w.sets(layer, facts)
 		}
+		w.copies(layer, facts.Copies)
 	case "verify":
 		w.stamp("railiance_last_verify_timestamp_seconds", "When every artifact of every set was last found whole.", layer, facts.Stamp)
 	case "drill":
@@ -109,9 +119,9 @@ func (w *writer) sets(layer label, facts Facts) {
 		}
 	}
 	alone := []label{layer}
-	w.gauge("railiance_asset_last_success_timestamp_seconds", "Time of the newest set that holds the asset whole.", at...)
-	w.gauge("railiance_asset_size_bytes", "Size of the asset's newest artifact, encrypted.", size...)
-	w.gauge("railiance_asset_duration_seconds", "How long the asset's newest artifact took.", took...)
+	w.gauge("railiance_asset_last_success_timestamp_seconds", helpTime, at...)
+	w.gauge("railiance_asset_size_bytes", helpSize, size...)
+	w.gauge("railiance_asset_duration_seconds", helpTook, took...)
 	w.gauge("railiance_complete_sets", "How many complete sets are kept.", sample{alone, float64(complete)})
 	w.gauge("railiance_untrusted_manifests", "Manifests whose signature or text is not to be trusted.", sample{alone, float64(facts.Untrusted)})
 	if len(facts.Sets) == 0 {
@@ -129,6 +139,26 @@ func (w *writer) sets(layer label, facts Facts) {
 	w.gauge("railiance_findings", "What the newest backup found that could spoil a restore.", sample{alone, float64(len(newest.Findings))})
 	w.gauge("railiance_set_sequence", "Number of the newest set.", sample{alone, float64(newest.Sequence)})
 }
+
+// copies has the names of sets, so that one rule finds what is too old anywhere.
+func (w *writer) copies(layer label, copies []Copy) {
+	var size, took, at []sample
+	for _, c := range copies {
+		labels := []label{layer, {"asset", c.Asset}, {"site", c.Site}}
+		at = append(at, sample{labels, seconds(c.Time)})
+		size = append(size, sample{labels, float64(c.Size)})
+		took = append(took, sample{labels, c.Seconds})
+	}
+	w.gauge("railiance_asset_last_success_timestamp_seconds", helpTime, at...)
+	w.gauge("railiance_asset_size_bytes", helpSize, size...)
+	w.gauge("railiance_asset_duration_seconds", helpTook, took...)
+}
+
+const (
+	helpTime = "Time of the newest set that holds the asset whole."
+	helpSize = "Size of the asset's newest artifact, encrypted."
+	helpTook = "How long the asset's newest artifact took."
+)
 
 type label struct{ name, value string }
 

@@ -39,7 +39,7 @@ func (sh *Shell) Deed(ctx context.Context, l *layer.Layer, name string, do func(
 		end := sh.Now()
 		sh.warn(metrics.Write(l.Metrics,
 			metrics.Run{Layer: l.Name, Deed: name, OK: err == nil, End: end, Took: end.Sub(begin)},
-			facts(ctx, l, name)))
+			sh.facts(ctx, l, name)))
 	}
 	switch {
 	case signals == nil:
@@ -72,7 +72,7 @@ func (sh *Shell) signals(l *layer.Layer) *ping.Target {
 // facts are read anew rather than handed over by the deed, so that they are
 // there also where it failed before it had read anything. What cannot be read
 // is left out; the deed has complained about it.
-func facts(ctx context.Context, l *layer.Layer, deed string) metrics.Facts {
+func (sh *Shell) facts(ctx context.Context, l *layer.Layer, deed string) metrics.Facts {
 	var f metrics.Facts
 	stamp, err := state.ReadStamp(l.Backups, map[string]string{
 		Backup: state.BackupStamp, Verify: state.VerifyStamp, Drill: state.DrillStamp,
@@ -81,6 +81,12 @@ func facts(ctx context.Context, l *layer.Layer, deed string) metrics.Facts {
 		f.Stamp = &stamp
 	}
 	if deed != Backup {
+		return f
+	}
+	if l.Guests != nil {
+		if sh.Copies != nil {
+			f.Copies = sh.Copies(ctx)
+		}
 		return f
 	}
 	dir, err := store.OpenDir(l.Backups)

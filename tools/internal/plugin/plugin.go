@@ -3,17 +3,21 @@
 package plugin
 
 import (
+	"context"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/metrics"
 	"github.com/railiance/railiance/tools/internal/shell"
 )
 
 // Shell is what a verb gets from its surroundings.
 type Shell struct {
 	*shell.Shell
+	// Copies tells the metrics of a layer of guests what lies in its sites.
+	Copies func(context.Context) []metrics.Copy
 
 	layerDir string
 }

@@ -56,6 +56,7 @@ backed up); 2 usage or configuration; 3 another run holds the lock.`,
 			if err := run.SetUp(); err != nil {
 				return &plugin.Usage{Err: err}
 			}
+			sh.Copies = e.copies
 			var results []guestbackup.Result
 			err = sh.Deed(cmd.Context(), e.layer, plugin.Backup, func(ctx context.Context) error {
 				results, err = e.backUp(ctx, run, c, ids, w.site == "")

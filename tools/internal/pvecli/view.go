@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/metrics"
 	"github.com/railiance/railiance/tools/internal/state"
 )
 
@@ -40,4 +42,23 @@ func (e *estate) writeView(ctx context.Context) error {
 		return err
 	}
 	return state.Replace(filepath.Join(dir, "backups.json"), view)
+}
+
+// copies are the newest complete sets, for the metrics.
+func (e *estate) copies(ctx context.Context) []metrics.Copy {
+	folders, err := e.folders(ctx, nil)
+	if err != nil {
+		e.Tell.Warn("", "metrics: %v", err)
+	}
+	var all []metrics.Copy
+	for _, f := range folders {
+		s, ok := catalog.NewestComplete(f.backups())
+		if !ok {
+			continue
+		}
+		if a, there := s.Artifact(f.subject.String()); there {
+			all = append(all, metrics.Copy{Asset: a.Asset, Site: f.place.name, Time: s.Time, Size: a.Size, Seconds: a.Seconds})
+		}
+	}
+	return all
 }
