@@ -40,6 +40,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 // large is more than one chunk of age and more than any buffer on the way.
 const large = 300_000
 
+// streamed is more than a store keeps before it begins to send.
+const streamed = 6 << 20
+
 func content(seed byte, size int) []byte {
 	b := make([]byte, size)
 	for i := range b {
@@ -153,7 +156,7 @@ func taken(t *testing.T, s store.Store) {
 func failed(t *testing.T, s store.Store) {
 	broken := errors.New("the dump broke")
 	err := s.Put(context.Background(), "a", func(w io.Writer) error {
-		if _, err := w.Write(content(2, large)); err != nil {
+		if _, err := w.Write(content(2, streamed)); err != nil {
 			return err
 		}
 		return broken
@@ -168,7 +171,7 @@ func panicked(t *testing.T, s store.Store) {
 	func() {
 		defer func() { _ = recover() }()
 		_ = s.Put(context.Background(), "a", func(w io.Writer) error {
-			_, _ = w.Write(content(2, large))
+			_, _ = w.Write(content(2, streamed))
 			panic("a bug in a kind")
 		})
 	}()
@@ -179,7 +182,7 @@ func stopped(t *testing.T, s store.Store) {
 	cause := errors.New("it took too long")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	err := s.Put(ctx, "a", func(w io.Writer) error {
-		if _, err := w.Write(content(3, large)); err != nil {
+		if _, err := w.Write(content(3, streamed)); err != nil {
 			return err
 		}
 		cancel(cause)
@@ -281,7 +284,7 @@ func raced(t *testing.T, s store.Store) {
 
 func unseen(t *testing.T, s store.Store) {
 	err := s.Put(context.Background(), "a", func(w io.Writer) error {
-		if _, err := w.Write(content(5, large)); err != nil {
+		if _, err := w.Write(content(5, streamed)); err != nil {
 			return err
 		}
 		if all := names(t, s); len(all) > 0 {
