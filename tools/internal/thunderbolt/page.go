@@ -36,11 +36,11 @@ func (d Diagnosis) Write(w io.Writer) error {
 
 // draw draws the ring, one cable a line.
 func (d Diagnosis) draw(b *strings.Builder) {
+	ring := inRing(d.Ring)
 	left, right := 0, 0
-	for _, c := range d.Ring {
+	for _, c := range ring {
 		left, right = max(left, width(c.Cable[0])), max(right, width(c.Cable[1]))
 	}
-	ring := inRing(d.Ring)
 	for i, c := range ring {
 		frame := "  "
 		if len(ring) > 2 {

@@ -20,6 +20,10 @@ func (m *mind) residue() {
 			if small == nil || !m.expected(p) {
 				continue
 			}
+			if small.Sent == 0 {
+				m.note("%s cannot ping %s: %s", clean(p.a), clean(p.b), small.Said)
+				continue
+			}
 			all = append(all, p)
 			switch {
 			case m.claimed[p.a] || m.claimed[p.b]:

@@ -52,6 +52,9 @@ func begin(ctx context.Context, remote host.Remote, script func(word string) str
 func (t *talk) until(timeout time.Duration) ([]byte, error) {
 	select {
 	case <-t.answer.reached:
+		if err := t.answer.over(); err != nil {
+			return nil, errors.Join(err, t.end())
+		}
 		return t.answer.bytes(), nil
 	case err := <-t.ended:
 		t.stop(nil)
@@ -106,7 +109,8 @@ func (a *answer) Write(p []byte) (int, error) {
 	}
 	from := max(0, len(a.kept)-len(a.mark))
 	a.kept = append(a.kept, p[:min(len(p), room)]...)
-	if !a.past && bytes.Contains(a.kept[from:], a.mark) {
+	// Who sends too much is not listened to any further.
+	if !a.past && (a.more || bytes.Contains(a.kept[from:], a.mark)) {
 		a.past = true
 		close(a.reached)
 	}
