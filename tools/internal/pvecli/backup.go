@@ -232,6 +232,7 @@ func (e *estate) tellOfBackup(ctx context.Context, results []guestbackup.Result)
 		}
 	}
 	return errors.Join(
+		e.writeByHand(context.WithoutCancel(ctx)),
 		e.writeView(context.WithoutCancel(ctx)),
 		record(ctx, e.Shell, e.layer, account{summary, strings.Join(details, "; "), affected}))
 }

@@ -16,7 +16,9 @@ import (
 
 // TestCluster runs scripts against three nodes behind real sshds.
 func TestCluster(t *testing.T) {
-	mustrun.Command(t, "sshd")
+	for _, program := range []string{"sshd", "age", "zstd"} {
+		mustrun.Command(t, program)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "cluster"), RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {

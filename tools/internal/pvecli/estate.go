@@ -31,7 +31,8 @@ type estate struct {
 	cluster clustercontext.Cluster // zero where the sets are read from a copy
 	places  []place
 	shut    []shut
-	broken  int // what could not be read; it was told
+	after   []folder // what the sites hold when a deed is done
+	broken  int      // what could not be read; it was told
 }
 
 // place is a site as the policy names it.

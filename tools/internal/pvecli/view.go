@@ -24,7 +24,7 @@ func (e *estate) writeView(ctx context.Context) error {
 		Backups []listed  `json:"backups"`
 	}{Format: 1, Made: e.Now().UTC(), Layer: e.layer.Name, Backups: []listed{}}
 	before := e.broken
-	folders, err := e.folders(ctx, nil)
+	folders, err := e.afterwards(ctx)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (e *estate) writeView(ctx context.Context) error {
 
 // copies are the newest complete sets, for the metrics.
 func (e *estate) copies(ctx context.Context) []metrics.Copy {
-	folders, err := e.folders(ctx, nil)
+	folders, err := e.afterwards(ctx)
 	if err != nil {
 		e.Tell.Warn("", "metrics: %v", err)
 	}
@@ -61,4 +61,13 @@ func (e *estate) copies(ctx context.Context) []metrics.Copy {
 		}
 	}
 	return all
+}
+
+// afterwards is what the sites hold when the deed is done, asked once.
+func (e *estate) afterwards(ctx context.Context) ([]folder, error) {
+	var err error
+	if e.after == nil {
+		e.after, err = e.folders(ctx, nil)
+	}
+	return e.after, err
 }
