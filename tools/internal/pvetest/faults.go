@@ -43,8 +43,8 @@ type Fault string
 
 // SetFault writes the line into faults/<name>; an empty line takes the fault
 // away.
-func (c cluster) SetFault(name Fault, line string) error {
-	path := filepath.Join(c.dir, "faults", string(name))
+func (w *World) SetFault(name Fault, line string) error {
+	path := filepath.Join(w.dir, "faults", string(name))
 	if line == "" {
 		err := os.Remove(path)
 		if errors.Is(err, fs.ErrNotExist) {

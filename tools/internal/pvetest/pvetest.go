@@ -21,11 +21,26 @@
 //	run/<vmid>.json         a guest that runs
 //	faults/                 see Fault
 //	calls                   a line for each program that was started
-//	nodes/<node>/           a node's /, with var/lib/vz and a link etc/pve
+//	nodes/<node>/           a node's /: var/lib/vz, the files in etc that make it
+//	                        what it is, and a link etc/pve (without the links
+//	                        local, qemu-server and lxc that the real one has)
 //	nodes/<node>/rootfs/<vmid>  the content of a container's volumes
 //	shared/                 the storages that all nodes share
 //
 // Disks of virtual machines are sparse raw files with real content.
+//
+// A test that wants the nodes becomes the fakes first and then starts a World:
+//
+//	func TestMain(m *testing.M) { pvetest.Dispatch(); os.Exit(m.Run()) }
+//
+//	program, _ := os.Executable()
+//	w, err := pvetest.New(dir, program)
+//	err = w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Disks: …})
+//	err = w.Start() // defer w.Stop()
+//	// with w.Env() in the environment: ssh baobab vzdump 100 --stdout
+//
+// Without ssh, Command runs a fake at once. Executables outside of tests use
+// the command pveworld.
 package pvetest
 
 import (

@@ -1,8 +1,6 @@
 package pvetest
 
 import (
-	// Proxmox's own
-
 	"fmt"
 	"maps"
 	"slices"

@@ -163,6 +163,11 @@ func (w *World) change(node string, change func(*member)) error {
 
 // stop ends the server and the processes of its connections.
 func (s *server) stop() error {
+	select {
+	case <-s.ended: // its number may be another's by now
+		return nil
+	default:
+	}
 	for _, pid := range append(connections(s.pid), s.pid) {
 		_ = unix.Kill(pid, unix.SIGKILL)
 	}

@@ -1,7 +1,7 @@
 package pvetest
 
 import (
-	"crypto/sha1"
+	"crypto/sha1" // Proxmox's own
 	"encoding/hex"
 	"math/rand/v2"
 	"os"

@@ -111,7 +111,7 @@ func (w *World) fill(program string, f clusterFile, storages string) error {
 			return err
 		}
 	}
-	if err := w.listGuests(); err != nil {
+	if err := errors.Join(w.files(f), w.listGuests()); err != nil {
 		return err
 	}
 	for _, name := range []string{"user", "stranger"} {
