@@ -73,7 +73,11 @@ func (c *Cluster) Destroy(ctx context.Context, m Made) error {
 			return err
 		}
 	}
-	if _, err := c.askFor(ctx, longDeed, g.Node, program(g.Type), "destroy", strconv.Itoa(g.ID)); err != nil {
+	args := []string{program(g.Type), "destroy", strconv.Itoa(g.ID)}
+	if m.Alone {
+		args = append(args, "--destroy-unreferenced-disks", "1")
+	}
+	if _, err := c.askFor(ctx, longDeed, g.Node, args...); err != nil {
 		return err
 	}
 	if _, err := c.settings(ctx, g); !missing(err) {

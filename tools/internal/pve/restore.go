@@ -42,6 +42,10 @@ type Made struct {
 	ID   int    `json:"id"`
 	Type string `json:"type"`
 	Node string `json:"node"`
+	// Alone says that no disk carried the number before: those that do now are
+	// its own, also where a program that was killed has put them into no
+	// configuration.
+	Alone bool `json:"alone,omitempty"`
 
 	here bool // by this process, which needs no further proof
 }
