@@ -1,0 +1,60 @@
+package guestrestore_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/railiance/railiance/tools/internal/guestrestore"
+	"github.com/railiance/railiance/tools/internal/store"
+)
+
+// dawdling is a source whose store stands still behind three quarters of the
+// archive, until the context ends.
+type dawdling struct {
+	guestrestore.Source
+	begun chan struct{}
+	once  sync.Once
+}
+
+func (d *dawdling) source() guestrestore.Source {
+	s := d.Source
+	s.Folder = &stalled{s.Folder, d}
+	return s
+}
+
+type stalled struct {
+	store.Store
+	d *dawdling
+}
+
+func (s *stalled) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := s.Store.Open(ctx, name)
+	if err != nil || !strings.HasPrefix(name, s.d.Subject.String()) {
+		return r, err
+	}
+	a, err := s.d.Artifact()
+	if err != nil {
+		return nil, err
+	}
+	return &stalling{r, s.d, ctx, a.Size * 3 / 4}, nil
+}
+
+type stalling struct {
+	io.ReadCloser
+	d    *dawdling
+	ctx  context.Context
+	left int64
+}
+
+func (s *stalling) Read(p []byte) (int, error) {
+	if s.left <= 0 {
+		s.d.once.Do(func() { close(s.d.begun) })
+		<-s.ctx.Done()
+		return 0, context.Cause(s.ctx)
+	}
+	n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
+	s.left -= int64(n)
+	return n, err
+}

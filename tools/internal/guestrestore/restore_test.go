@@ -1,0 +1,347 @@
+package guestrestore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/railiance/railiance/tools/internal/clustercontext"
+	"github.com/railiance/railiance/tools/internal/guestrestore"
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/mustrun"
+	"github.com/railiance/railiance/tools/internal/pve"
+	"github.com/railiance/railiance/tools/internal/pvetest"
+	"github.com/railiance/railiance/tools/internal/tell"
+	"github.com/railiance/railiance/tools/internal/vma"
+)
+
+// world is three nodes behind real sshds, and what a restore into them needs.
+type world struct {
+	*pvetest.World
+	cluster *pve.Cluster
+	memory  guestset.Memory
+	said    *bytes.Buffer
+	tell    *tell.Teller
+}
+
+func start(t *testing.T) *world {
+	t.Helper()
+	mustrun.Command(t, "sshd")
+	t.Setenv(pvetest.SecondVariable, "50ms")
+	program, err := os.Executable()
+	ok(t, err)
+	dir, err := os.MkdirTemp("", "gr") // a socket's path is short
+	ok(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	w, err := pvetest.New(filepath.Join(dir, "w"), program)
+	ok(t, err)
+	ok(t, w.Start())
+	t.Cleanup(func() {
+		if err := w.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Setenv("PATH", filepath.Join(w.Dir, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	path := filepath.Join(dir, "madagascar.json")
+	ok(t, w.WriteContext(path))
+	contexts, err := clustercontext.Read(path)
+	ok(t, err)
+	connections, err := host.OpenConnections(dir)
+	ok(t, err)
+	t.Cleanup(func() { _ = connections.Close() })
+	said := &bytes.Buffer{}
+	return &world{
+		w, &pve.Cluster{Context: contexts.Clusters[0], Connections: connections, Timeout: 20 * time.Second},
+		guestset.MemoryOf(filepath.Join(dir, "state"), "madagascar"), said, &tell.Teller{Program: "test", W: said},
+	}
+}
+
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func (w *world) restore() *guestrestore.Restore {
+	return &guestrestore.Restore{Cluster: w.cluster, Memory: w.memory, Tell: w.tell}
+}
+
+// backup makes a set of the guest that there is.
+func (w *world) backup(t *testing.T, id int, change func(*guestset.About)) set {
+	t.Helper()
+	g, err := w.cluster.Locate(soon(t), id)
+	ok(t, err)
+	var b bytes.Buffer
+	_, err = w.cluster.Dump(soon(t), g, pve.DumpOptions{}, &b)
+	ok(t, err)
+	return backedUp(t, guestset.Guest(g.Short(), id), b.Bytes(), func(a *guestset.About) {
+		a.Node, a.Name = g.Node, g.Name
+		if change != nil {
+			change(a)
+		}
+	})
+}
+
+func (w *world) disk(t *testing.T, id int, key string) []byte {
+	t.Helper()
+	path, err := w.DiskPath(id, key)
+	ok(t, err)
+	b, err := os.ReadFile(path)
+	ok(t, err)
+	return b
+}
+
+func (w *world) has(t *testing.T, id int) string {
+	t.Helper()
+	node, there, err := w.Has(id)
+	ok(t, err)
+	if there && node == "" {
+		t.Fatal("nowhere")
+	}
+	return node
+}
+
+func (w *world) key(t *testing.T, id int, key string) string {
+	t.Helper()
+	value, err := w.Key(id, key)
+	ok(t, err)
+	return value
+}
+
+// clean sees that nothing is left of what failed.
+func (w *world) clean(t *testing.T, ids ...int) {
+	t.Helper()
+	ok(t, w.Quiet(10*time.Second))
+	for _, id := range ids {
+		if node := w.has(t, id); node != "" {
+			t.Errorf("guest %d is left on %s", id, node)
+		}
+	}
+	notes, err := filepath.Glob(filepath.Join(string(w.memory), "restoring-*"))
+	if err != nil || len(notes) > 0 {
+		t.Errorf("notes are left: %v, %v", notes, err)
+	}
+	for _, id := range ids {
+		volumes, err := filepath.Glob(filepath.Join(w.Dir, "nodes", "*", "var/lib/vz/images", strconv.Itoa(id), "*"))
+		if err != nil || len(volumes) > 0 {
+			t.Errorf("volumes are left: %v, %v", volumes, err)
+		}
+	}
+}
+
+func web() pvetest.VM {
+	return pvetest.VM{
+		ID: 100, Node: "baobab", Name: "web", Net: true, Agent: true, Running: true, Tags: []string{"prod"},
+		Disks: []pvetest.Disk{{Key: "scsi0", Size: 8 << 20, Random: 3 << 20, Text: 1 << 20}, {Key: "scsi1", Storage: "local-lvm", Size: 3 << 20, Random: 1 << 20}},
+	}
+}
+
+// The guest comes back to the byte: in its own place when it is lost, beside
+// itself with other addresses when it is not.
+func TestRestoreVM(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	disks := map[string][]byte{"scsi0": w.disk(t, 100, "scsi0"), "scsi1": w.disk(t, 100, "scsi1")}
+	address := w.key(t, 100, "net0")
+
+	r := w.restore()
+	_, err := r.Do(soon(t), s.Source)
+	if fails(t, err, "vm 100 (web) on baobab is there"); !errors.Is(err, pve.ErrTaken) {
+		t.Error(err)
+	}
+	beside := w.restore()
+	beside.ID, beside.Node, beside.Storage = 150, "tapia", "local"
+	done, err := beside.Do(soon(t), s.Source)
+	ok(t, err)
+	if runs, err := w.Runs(150); err != nil || runs || done.Started || !done.Unique || w.key(t, 150, "net0") == address {
+		t.Errorf("%v %v, %+v, %s", runs, err, done, w.key(t, 150, "net0"))
+	}
+	ok(t, w.Remove(100))
+	r.Start = true
+	done, err = r.Do(soon(t), s.Source)
+	ok(t, err)
+	if runs, err := w.Runs(100); err != nil || !runs || !done.Started || done.Unique || w.key(t, 100, "net0") != address {
+		t.Errorf("%v %v, %+v, %s", runs, err, done, w.key(t, 100, "net0"))
+	}
+	if !strings.HasPrefix(w.key(t, 100, "scsi1"), "local-lvm:") || !strings.HasPrefix(w.key(t, 150, "scsi1"), "local:") {
+		t.Errorf("scsi1 is on %s and on %s", w.key(t, 100, "scsi1"), w.key(t, 150, "scsi1"))
+	}
+	for _, id := range []int{100, 150} {
+		for key, want := range disks {
+			if !bytes.Equal(w.disk(t, id, key), want) {
+				t.Errorf("disk %s of %d differs", key, id)
+			}
+		}
+	}
+	w.clean(t)
+}
+
+func TestRestoreCT(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddCT(pvetest.CT{
+		ID: 200, Node: "tapia", Name: "dns", Size: 3 << 30, Files: map[string]string{"etc/hostname": "dns\n", "srv/zone": strings.Repeat("a record\n", 50_000)},
+		Mounts: []pvetest.Mount{{Key: "mp0", Path: "/srv", Size: 2 << 30, Backup: true}, {Key: "mp1", Path: "/cache"}, {Key: "mp2", Path: "/host", Bind: "/mnt/host"}},
+	}))
+	s := w.backup(t, 200, nil)
+	ok(t, w.Remove(200))
+	r := w.restore()
+	r.Node, r.ID = "ebony", 201
+	done, err := r.Do(soon(t), s.Source)
+	ok(t, err)
+	if w.has(t, 201) != "ebony" || done.Unique || w.key(t, 201, "unprivileged") != "1" || w.key(t, 201, "hostname") != "dns" {
+		t.Errorf("%+v on %s, unprivileged %q", done.Made, w.has(t, 201), w.key(t, 201, "unprivileged"))
+	}
+	if root, mp := w.key(t, 201, "rootfs"), w.key(t, 201, "mp0"); !strings.Contains(root, "size=3G") || !strings.Contains(mp, "mp=/srv") || !strings.Contains(mp, "size=2G") || !strings.Contains(mp, "backup=1") {
+		t.Errorf("rootfs %s, mp0 %s", root, mp)
+	}
+	if left := w.key(t, 201, "mp1") + w.key(t, 201, "mp2"); left != "" {
+		t.Errorf("mount points that are not in the archive: %s", left)
+	}
+	root, err := w.Rootfs(201)
+	ok(t, err)
+	b, err := os.ReadFile(filepath.Join(root, "srv/zone"))
+	if err != nil || string(b) != strings.Repeat("a record\n", 50_000) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	w.clean(t)
+}
+
+// A guest is replaced only by what was proven whole before it is touched.
+func TestReplace(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	want := w.disk(t, 100, "scsi0")
+	r := w.restore()
+	r.Replace = true
+	_, err := r.Do(soon(t), s.Source)
+	fails(t, err, "web) on baobab is running")
+	ok(t, w.Halt(100))
+	path, err := w.DiskPath(100, "scsi0")
+	ok(t, err)
+	ok(t, os.WriteFile(path, []byte("work of today"), 0o600))
+
+	no := errors.New("no")
+	r.Agree = func(p guestrestore.Plan) error {
+		if p.Old == nil || p.Old.Name != "web" {
+			t.Errorf("asked for %+v", p)
+		}
+		return no
+	}
+	if _, err := r.Do(soon(t), s.Source); !errors.Is(err, no) {
+		t.Error(err)
+	}
+	r.Agree = nil
+	torn := w.backup(t, 100, func(a *guestset.About) { a.Disks[1].Digest = vma.Digest{} })
+	_, err = r.Do(soon(t), torn.Source)
+	fails(t, err, "disk scsi1: is not what was backed up")
+	if got := w.disk(t, 100, "scsi0"); string(got) != "work of today" {
+		t.Fatalf("the guest was touched: %d bytes", len(got))
+	}
+	ok(t, w.SetKey(100, "lock", "backup"))
+	if _, err := r.Do(soon(t), s.Source); !errors.Is(err, pve.ErrLocked) {
+		t.Error(err)
+	}
+	ok(t, w.SetKey(100, "lock", ""))
+	_, err = r.Do(soon(t), s.Source)
+	ok(t, err)
+	if !bytes.Equal(w.disk(t, 100, "scsi0"), want) {
+		t.Error("the disk differs")
+	}
+	w.clean(t)
+}
+
+// Whatever goes wrong, nothing stands in the cluster that looks like the guest,
+// and the number is free again.
+func TestRestoreOfWhatIsWrong(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "dns", Files: map[string]string{"srv/zone": string(noise(600<<10, 9))}}))
+	stranger, err := age.GenerateX25519Identity()
+	ok(t, err)
+	half := func(b []byte) []byte { return b[:len(b)/2] }
+	bit := func(b []byte) []byte { b[len(b)-100] ^= 1; return b }
+	for name, tt := range map[string]struct {
+		id     int
+		change func(*guestset.About)
+		damage func([]byte) []byte
+		keys   []age.Identity
+		fault  string
+		node   string
+		on     string // storage
+		want   string
+		other  bool
+	}{
+		"torn":                           {id: 100, damage: half, want: "torn", other: true},
+		"a changed bit at the end":       {id: 100, damage: bit, want: "altered", other: true},
+		"a container torn":               {id: 200, damage: half, want: "torn", other: true},
+		"a container with a changed bit": {id: 200, damage: bit, want: "altered", other: true},
+		"another disk":                   {id: 100, change: func(a *guestset.About) { a.Disks[1].Digest = vma.Digest{} }, want: "disk scsi1: is not what was backed up", other: true},
+		"another content":                {id: 200, change: func(a *guestset.About) { a.Tar.Digest = "else" }, want: "is not what was backed up", other: true},
+		"a stranger's key":               {id: 100, keys: []age.Identity{stranger}, want: "none of the private keys"},
+		"the storage is full":            {id: 100, fault: "qmrestore-baobab fail after 2000000", want: "guest 300"},
+		"qmrestore dies":                 {id: 100, fault: "qmrestore-baobab die after 2000000", want: "guest 300"},
+		"pct dies":                       {id: 200, fault: "pct-tapia die after 100000", want: "guest 300"},
+		"no such storage":                {id: 100, on: "nowhere", want: "storage nowhere is not there"},
+		"no such node":                   {id: 100, node: "nosuch", want: "nosuch"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := w.backup(t, tt.id, tt.change)
+			if tt.damage != nil {
+				s.damage(t, tt.damage)
+			}
+			if tt.keys != nil {
+				s.Keys = tt.keys
+			}
+			if fault, line, ok2 := strings.Cut(tt.fault, " "); ok2 {
+				ok(t, w.SetFault(pvetest.Fault(fault), line))
+				defer func() { ok(t, w.SetFault(pvetest.Fault(fault), "")) }()
+			}
+			r := w.restore()
+			r.ID, r.Node, r.Storage, r.Start = 300, tt.node, tt.on, true
+			done, err := r.Do(soon(t), s.Source)
+			fails(t, err, tt.want)
+			if errors.Is(err, guestrestore.ErrSource) != tt.other || done.Started {
+				t.Errorf("another copy: %v", err)
+			}
+			w.clean(t, 300)
+		})
+	}
+}
+
+// Somebody who interrupts gets the number back.
+func TestRestoreInterrupted(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	slow := &dawdling{Source: s.Source, begun: make(chan struct{})}
+	ctx, stop := context.WithCancelCause(soon(t))
+	why := errors.New("interrupted")
+	go func() {
+		<-slow.begun
+		stop(why)
+	}()
+	r := w.restore()
+	r.ID = 300
+	_, err := r.Do(ctx, slow.source())
+	if !errors.Is(err, why) || errors.Is(err, guestrestore.ErrSource) {
+		t.Error(err)
+	}
+	calls, err := w.Calls()
+	ok(t, err)
+	if !slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, "qmrestore - 300") }) {
+		t.Error("it was not interrupted in its midst")
+	}
+	w.clean(t, 300)
+}
