@@ -61,6 +61,10 @@ func TestAGuestInAllItsSites(t *testing.T) {
 			t.Errorf("%s: not the same artifact, %v", site, err)
 		}
 		a, _ := w.sets(t, site, "vm-100")[0].Artifact("vm-100")
+		seen, err := state.ReadSeen(guestset.MemoryOf(w.layer.State, "madagascar").Seen("nas/"+site, guestset.Guest("vm", 100)))
+		if link := w.sets(t, site, "vm-100")[0].Link(); err != nil || seen.Manifest != link.Manifest || seen.SHA256 != link.SHA256 || seen.Sequence != 1 {
+			t.Errorf("%s: remembered is %+v, %v", site, seen, err)
+		}
 		if a.Source["node"] != "baobab" || a.Source["name"] != "web" || a.Contents["disk/scsi0"] != diskSize || a.Size != int64(len(first)) || len(a.Recipients) != 2 {
 			t.Errorf("%s: %+v", site, a)
 		}

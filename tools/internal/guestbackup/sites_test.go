@@ -195,6 +195,25 @@ func TestASiteThatFailsLate(t *testing.T) {
 	}
 }
 
+// When the account cannot be sealed any more, the guest beside it goes too: a set
+// without it would lack the digests of the disks.
+func TestNothingStaysOfHalfASet(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "")
+	w.add(pve.Guest{ID: 100})
+	w.cluster.dump = func(_ context.Context, g pve.Guest, to io.Writer) (string, error) {
+		return log, errors.Join(archive(g).Write(to), os.Remove(w.path(".sops.yaml")))
+	}
+	results, err := w.backup(t)
+	if !errors.Is(err, guestbackup.ErrFailed) || results[100].Status != guestbackup.Failed {
+		t.Errorf("%v: %+v", err, results[100])
+	}
+	for _, site := range []string{"one", "two", "three"} {
+		if files := w.files(t, site, "vm-100"); len(files) > 0 {
+			t.Errorf("%s holds %q", site, files)
+		}
+	}
+}
+
 // refusing is a site that does not take files whose names begin like that.
 type refusing struct {
 	store.Site
