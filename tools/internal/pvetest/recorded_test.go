@@ -131,7 +131,11 @@ func unordered(s string) string {
 func TestRecorded(t *testing.T) {
 	s := newStage(t)
 	root := s.NodeDir("pve1")
-	for _, r := range recordings(t) {
+	all := recordings(t)
+	if len(all) != 139 {
+		t.Errorf("%d recordings", len(all))
+	}
+	for _, r := range all {
 		t.Run(r.name, func(t *testing.T) {
 			s.t = t
 			defer s.prepare(r.name)()

@@ -96,3 +96,50 @@ func TestRestoreWaitsForHeader(t *testing.T) {
 		t.Errorf("%q, %v", memory, err)
 	}
 }
+
+// A restore that fails leaves what the real one leaves: of a virtual machine a
+// stub, of a container nothing; one that is killed leaves its lock.
+func TestRestoreFaults(t *testing.T) {
+	w := quiet(t)
+	must(t, w.AddVM(machine("baobab", 100)))
+	must(t, w.AddCT(CT{ID: 200, Node: "baobab", Name: "cache", Files: map[string]string{"srv/text": strings.Repeat("some text\n", 50_000)}}))
+	vm := fine(t, w, nil, "baobab", "vzdump", "100", "--stdout")
+	ct := fine(t, w, nil, "baobab", "vzdump", "200", "--stdout")
+	for _, test := range []struct {
+		fault, line string
+		archive     []byte
+		args        []string
+		rc          int
+		config      string // what is left; empty: nothing
+	}{
+		{"qmrestore-ebony", "fail after 1000000", vm, []string{"qmrestore", "-", "900"}, 255, "memory: 128\n"},
+		{"qmrestore-ebony", "die after 1000000", vm, []string{"qmrestore", "-", "900"}, -1, "lock: create\nmemory: 128\n"},
+		{"pct-ebony", "fail after 100000", ct, []string{"pct", "restore", "900", "-", "--rootfs", "local:1"}, 255, ""},
+		{"pct-ebony", "die after 100000", ct, []string{"pct", "restore", "900", "-", "--rootfs", "local:1"}, -1, "lock: create\n"},
+	} {
+		must(t, w.SetFault(Fault(test.fault), test.line))
+		out, stderr, rc := do(t, w, test.archive, "ebony", test.args[0], test.args[1:]...)
+		if rc != test.rc {
+			t.Errorf("%s of %s: %d: %s%s", test.line, test.fault, rc, out, stderr)
+		}
+		g, there, err := w.find(900)
+		must(t, err)
+		if there != (test.config != "") {
+			t.Errorf("%s of %s: there is a guest: %v", test.line, test.fault, there)
+		}
+		if there {
+			conf, err := w.config(g)
+			must(t, err)
+			if got := string(conf.text()); got != test.config {
+				t.Errorf("%s of %s: left %q", test.line, test.fault, got)
+			}
+			must(t, w.Remove(900))
+		}
+		must(t, w.SetFault(Fault(test.fault), ""))
+	}
+	fine(t, w, vm, "ebony", "qmrestore", "-", "900")
+	must(t, w.SetFault("start-900", "fail"))
+	if _, _, rc := do(t, w, nil, "ebony", "qm", "start", "900"); rc != 255 {
+		t.Errorf("%d, want that it does not start", rc)
+	}
+}

@@ -97,7 +97,8 @@ func TestNodesFail(t *testing.T) {
 	w := started(t)
 	kind := func(node string) host.SSHKind {
 		t.Helper()
-		_, err := on(t, node, "true")
+		r := host.Remote{Target: node, ConnectTimeout: time.Second}
+		err := host.Run(t.Context(), r.Command(host.Command{Args: []string{"true"}}))
 		var failed *host.SSHError
 		if !errors.As(err, &failed) {
 			t.Fatalf("%v, want that ssh fails", err)
@@ -119,6 +120,10 @@ func TestNodesFail(t *testing.T) {
 	out, err := on(t, "ebony", "pvesh", "get", "/nodes", "--output-format", "json")
 	if err != nil || strings.Count(out, `"offline"`) != 1 {
 		t.Errorf("%s, %v", out, err)
+	}
+	must(t, w.MuteNode("ebony"))
+	if got := kind("ebony"); got != host.SSHTimeout {
+		t.Error(got)
 	}
 	must(t, w.StartNode("tapia"))
 	if out, err := on(t, "tapia", "hostname"); err != nil || out != "tapia\n" {
