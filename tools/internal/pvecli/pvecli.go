@@ -24,6 +24,7 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		status(sh),
 		verify(sh),
 		prune(sh),
+		restore(sh),
 		extract(sh),
 		plan(sh),
 		layercli.Trust(sh),
