@@ -25,6 +25,7 @@ type call struct {
 	out     io.Writer
 	err     io.Writer
 	stopped <-chan os.Signal // asked to end
+	calls   *os.File         // kept, or the collector would close it and its lock
 }
 
 // exit is how a program ends that does not do well.
@@ -111,6 +112,7 @@ func (c *call) enter(program string, args []string) error {
 		return err
 	}
 	// Held as long as we live, however we end: Quiet waits for it.
+	c.calls = log
 	if err := unix.Flock(int(log.Fd()), unix.LOCK_SH); err != nil {
 		return err
 	}
