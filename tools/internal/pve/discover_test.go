@@ -2,6 +2,7 @@ package pve
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +123,26 @@ func TestDiscoverOfBadAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node that stops answering in the middle is not asked for each of its guests.
+func TestDiscoverOfConfigurationsThatHang(t *testing.T) {
+	w, c := world(t)
+	for id := 100; id < 140; id++ {
+		ok(t, w.AddVM(pvetest.VM{ID: id, Node: "ebony"}))
+		ok(t, w.SetFault(pvetest.Fault(fmt.Sprintf("pvesh-ebony-nodes-ebony-qemu-%d-config", id)), "hang"))
+	}
+	c.Timeout = time.Second
+	began := time.Now()
+	inv, err := c.Discover(soon(t))
+	ok(t, err)
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("took %s", took)
+	}
+	if len(inv.Guests) != 40 || len(inv.Conflicts) > 2*failuresMax || !inv.Guests[39].Unseen {
+		t.Errorf("%d guests, told %q", len(inv.Guests), inv.Conflicts)
+	}
+	mustTell(t, inv, "configuration: ebony: pvesh get /nodes/ebony/qemu/1")
 }
 
 // Two hosts of the context changed places.

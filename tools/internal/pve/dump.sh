@@ -15,7 +15,16 @@ dir=$(mktemp -d "$tmp/railiance-vzdump.XXXXXXXX") || exit 1
 exec 9>"$dir/.lock" 3<&0 </dev/null
 flock -n 9 || exit 1
 
-vzdump "$@" --dumpdir "$dir" 3<&- &
+# Where the connection is gone, vzdump must not stumble over its own log while
+# it gives the guest back: somebody reads it to the end in any case.
+mkfifo "$dir/.log" || exit 1
+{
+	cat
+	cat >/dev/null
+} <"$dir/.log" >&2 3<&- 9>&- &
+log=$!
+
+vzdump "$@" --dumpdir "$dir" 3<&- 2>"$dir/.log" &
 dump=$!
 trap 'kill -TERM "$dump" 2>/dev/null' HUP INT TERM
 {
@@ -32,5 +41,14 @@ while kill -0 "$dump" 2>/dev/null; do # a signal has ended the waiting, not vzdu
 	status=$?
 done
 kill "$watch" 2>/dev/null
+
+# A process that vzdump leaves behind may hold the log open.
+{
+	sleep 10
+	kill "$log"
+} >/dev/null 2>&1 9>&- &
+late=$!
+wait "$log"
+kill "$late" 2>/dev/null
 rm -rf -- "$dir"
 exit "$status"

@@ -241,3 +241,38 @@ func TestDumpSweepsItsFolders(t *testing.T) {
 		t.Errorf("%q", Warnings(log))
 	}
 }
+
+// vzdump speaks while it cleans up. When nobody hears it any more, it must not
+// die of that, since the guest would stay locked.
+func TestVzdumpIsNotKilledByItsLog(t *testing.T) {
+	bin := t.TempDir()
+	done := filepath.Join(bin, "done")
+	ok(t, os.WriteFile(filepath.Join(bin, "vzdump"), []byte(`#!/bin/sh
+trap 'echo cleaning up >&2; echo more >&2; echo done > `+done+`; exit 1' TERM
+echo ready >&2
+while :; do sleep 0.1; done
+`), 0o755))
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Setenv("TMPDIR", bin)
+	script := exec.Command("sh", "-c", dumpScript, "vzdump", "100")
+	leash, err := script.StdinPipe()
+	ok(t, err)
+	heard, err := script.StderrPipe()
+	ok(t, err)
+	ok(t, script.Start())
+	b := make([]byte, 100)
+	n, err := heard.Read(b)
+	if string(b[:n]) != "ready\n" {
+		t.Errorf("%q, %v", b[:n], err)
+	}
+	ok(t, errors.Join(heard.Close(), leash.Close()))
+	if err := script.Wait(); err == nil {
+		t.Error("it ended well")
+	}
+	if _, err := os.Stat(done); err != nil {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(bin, "railiance-vzdump.*")); len(left) > 0 {
+		t.Errorf("%q", left)
+	}
+}

@@ -58,7 +58,9 @@ func refusal(g Guest, log string, exit *host.ExitError) error {
 	}
 	switch {
 	case why == "":
-		return exit
+		shown := *exit
+		shown.Name = "ended"
+		return &shown
 	case strings.Contains(why, "is locked"):
 		return tell.Hint(fmt.Errorf("%w: %s", ErrLocked, why),
 			"if nothing holds it any more (look for vzdump and for tasks on %s): %s unlock %d", g.Node, program(g.Type), g.ID)

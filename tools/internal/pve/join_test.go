@@ -137,7 +137,7 @@ func TestJoinOfThreeNodes(t *testing.T) {
 		},
 		"its configuration is not told": {
 			change: func(a, _, _ *view) { a.settings, a.troubles = nil, []string{"guest 100: configuration: cut short"} },
-			id:     100, node: "baobab", unseen: true, told: "node baobab: guest 100: configuration",
+			id:     100, node: "baobab", unseen: true, partial: true, told: "node baobab: guest 100: configuration",
 		},
 		"a node that the context lacks": {
 			change: func(a, _, _ *view) { a.status.members = append(a.status.members, "ravinala") },

@@ -59,7 +59,7 @@ type Inventory struct {
 	Format    int       `json:"format"`
 	Time      time.Time `json:"time"`
 	Cluster   string    `json:"cluster"`
-	Partial   bool      `json:"partial"` // a node could not be asked: guests may be missing
+	Partial   bool      `json:"partial"` // something could not be asked: guests may be missing, or what they are
 	Nodes     []Node    `json:"nodes"`   // in the order of the context; then those that it lacks
 	Guests    []Guest   `json:"guests"`  // by number
 	Conflicts []string  `json:"conflicts,omitempty"`

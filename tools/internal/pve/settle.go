@@ -41,7 +41,7 @@ func (u *union) guest(id int) Guest {
 		if s, known := by.settings[id]; known {
 			s.apply(&g)
 		} else {
-			g.Unseen = true
+			g.Unseen, u.inv.Partial = true, true
 		}
 	}
 	g.Leftover = leftover(g)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -25,6 +26,10 @@ type view struct {
 // atOnce is how many questions a node answers at a time. Each costs it a
 // second of Perl; sshd allows ten sessions on a connection.
 const atOnce = 4
+
+// failuresMax is how many configurations a node may fail to tell before it is
+// asked for no more.
+const failuresMax = 8
 
 // look asks a node all that Discover wants to know.
 func (c *Cluster) look(ctx context.Context, node string) *view {
@@ -87,10 +92,15 @@ func (c *Cluster) look(ctx context.Context, node string) *view {
 		return v
 	}
 	var asks []func() error
+	var failures atomic.Int64
 	for _, g := range v.own {
 		asks = append(asks, func() error {
+			if failures.Load() > failuresMax {
+				return nil // told already; each more could take its full time
+			}
 			s, err := c.settings(ctx, g)
 			if err != nil {
+				failures.Add(1)
 				trouble(fmt.Sprintf("guest %d: configuration", g.ID), err)
 				return nil
 			}
