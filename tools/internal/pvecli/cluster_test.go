@@ -15,19 +15,21 @@ import (
 )
 
 // TestCluster runs scripts against three nodes behind real sshds.
-func TestCluster(t *testing.T) {
+func TestCluster(t *testing.T) { runCluster(t, "cluster") }
+
+func runCluster(t *testing.T, scripts string) {
 	for _, program := range []string{"sshd", "age", "zstd"} {
 		mustrun.Command(t, program)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "cluster"), RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: filepath.Join("testdata", scripts), RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			if err := setUp(env); err != nil {
 				return err
 			}
 			return start(env)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"cluster": change},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"cluster": change, "page": page},
 	})
 }
 
