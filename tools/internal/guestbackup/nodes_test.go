@@ -10,12 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/railiance/railiance/tools/internal/clustercontext"
 	"github.com/railiance/railiance/tools/internal/guestbackup"
-	"github.com/railiance/railiance/tools/internal/host"
-	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
+	"github.com/railiance/railiance/tools/internal/pvetest/nodes"
 	"github.com/railiance/railiance/tools/internal/store"
 )
 
@@ -33,55 +31,19 @@ type estate struct {
 
 func newEstate(t *testing.T, more string) *estate {
 	t.Helper()
-	mustrun.Command(t, "sshd")
-	t.Setenv(pvetest.SecondVariable, "50ms")
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := os.MkdirTemp("", "gb") // a socket's path is short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	nodes, err := pvetest.New(filepath.Join(dir, "w"), program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := nodes.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := nodes.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("PATH", filepath.Join(nodes.Dir, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
-	path := filepath.Join(dir, "madagascar.json")
-	if err := nodes.WriteContext(path); err != nil {
-		t.Fatal(err)
-	}
-	contexts, err := clustercontext.Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	connections, err := host.OpenConnections(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = connections.Close() })
+	world, cluster, connections := nodes.Start(t)
 	for _, vm := range []pvetest.VM{
 		{ID: 100, Node: "baobab", Name: "web", Running: true, Disks: []pvetest.Disk{{Key: "scsi0", Size: 8 << 20, Random: 6 << 20}}},
 		{ID: 101, Node: "ebony", Name: "db", Disks: []pvetest.Disk{{Key: "scsi0", Size: 1 << 20, Random: 1 << 19}, {Key: "scsi1", Size: 1 << 20, NoBackup: true}}},
 	} {
-		if err := nodes.AddVM(vm); err != nil {
+		if err := world.AddVM(vm); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := nodes.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "cache", Files: map[string]string{"etc/motd": strings.Repeat("hello ", 20_000)}}); err != nil {
+	if err := world.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "cache", Files: map[string]string{"etc/motd": strings.Repeat("hello ", 20_000)}}); err != nil {
 		t.Fatal(err)
 	}
-	return &estate{newWorld(t, t.TempDir(), more), nodes, &pve.Cluster{Context: contexts.Clusters[0], Connections: connections, Timeout: 10 * time.Second}}
+	return &estate{newWorld(t, t.TempDir(), more), world, &pve.Cluster{Context: cluster, Connections: connections, Timeout: 10 * time.Second}}
 }
 
 // found is what a discovery finds.

@@ -14,13 +14,11 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/railiance/railiance/tools/internal/clustercontext"
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
-	"github.com/railiance/railiance/tools/internal/host"
-	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
+	"github.com/railiance/railiance/tools/internal/pvetest/nodes"
 	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/vma"
 )
@@ -36,33 +34,11 @@ type world struct {
 
 func start(t *testing.T) *world {
 	t.Helper()
-	mustrun.Command(t, "sshd")
-	t.Setenv(pvetest.SecondVariable, "50ms")
-	program, err := os.Executable()
-	ok(t, err)
-	dir, err := os.MkdirTemp("", "gr") // a socket's path is short
-	ok(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	w, err := pvetest.New(filepath.Join(dir, "w"), program)
-	ok(t, err)
-	ok(t, w.Start())
-	t.Cleanup(func() {
-		if err := w.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Setenv("PATH", filepath.Join(w.Dir, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
-	path := filepath.Join(dir, "madagascar.json")
-	ok(t, w.WriteContext(path))
-	contexts, err := clustercontext.Read(path)
-	ok(t, err)
-	connections, err := host.OpenConnections(dir)
-	ok(t, err)
-	t.Cleanup(func() { _ = connections.Close() })
+	w, cluster, connections := nodes.Start(t)
 	said := &bytes.Buffer{}
 	return &world{
-		w, &pve.Cluster{Context: contexts.Clusters[0], Connections: connections, Timeout: 20 * time.Second},
-		guestset.MemoryOf(filepath.Join(dir, "state"), "madagascar"), said, &tell.Teller{Program: "test", W: said},
+		w, &pve.Cluster{Context: cluster, Connections: connections, Timeout: 20 * time.Second},
+		guestset.MemoryOf(t.TempDir(), "madagascar"), said, &tell.Teller{Program: "test", W: said},
 	}
 }
 

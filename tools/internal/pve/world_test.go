@@ -3,13 +3,9 @@ package pve
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/railiance/railiance/tools/internal/clustercontext"
-	"github.com/railiance/railiance/tools/internal/host"
-	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/pvetest/nodes"
 )
