@@ -18,7 +18,7 @@ ifneq ($(shell command -v $(GO) 2>/dev/null),)
 SOURCES := go.mod go.sum $(shell find tools -type f ! -name '*_test.go' ! -path '*/testdata/*' ! -name README.md)
 endif
 
-.PHONY: help build test e2e demo bench lint clean
+.PHONY: help build test e2e demo bench bench-vm lint clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -43,6 +43,9 @@ demo: ## the main job from end to end, told step by step
 
 bench: ## against the shell pipeline that this replaces
 	@sh bench/run.sh
+
+bench-vm: ## guests: against zstd | age, restic and borg
+	@sh bench/vm.sh
 
 lint: ## gofmt and vet
 	@unformatted=$$(git ls-files -z -co --exclude-standard -- '*.go' | xargs -0r gofmt -l); \

@@ -23,12 +23,18 @@ func main() {
 	parts := flag.String("parts", "", "folder of the real parts: k3s, helm3")
 	dir := flag.String("dir", "", "an empty folder for all that is written")
 	quick := flag.Bool("quick", false, "leave out what takes minutes")
+	onlyGuests := flag.Bool("guests", false, "the guests of Proxmox instead of the cluster layer")
 	strict := flag.Bool("strict", false, "fail where something is not as expected")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	t := &table{w: os.Stdout}
-	err := bench(ctx, t, *programs, *parts, *dir, *quick)
+	var err error
+	if *onlyGuests {
+		err = guests(ctx, t, *programs, *dir, *quick)
+	} else {
+		err = bench(ctx, t, *programs, *parts, *dir, *quick)
+	}
 	if err == nil && *strict && t.missed > 0 {
 		err = fmt.Errorf("%d results are not as expected", t.missed)
 	}
