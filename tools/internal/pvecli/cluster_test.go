@@ -91,7 +91,7 @@ func start(env *testscript.Env) error {
 }
 
 // change does something to the cluster: cluster stop NODE, start NODE, migrate
-// ID NODE, remove ID, lock ID, tag ID TAGS, fault NAME LINE.
+// ID NODE, remove ID, lock ID, set ID KEY VALUE, fault NAME LINE.
 func change(ts *testscript.TestScript, neg bool, args []string) {
 	w := ts.Value(worldKey{}).(*pvetest.World)
 	id := func() int {
@@ -113,8 +113,10 @@ func change(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(w.Remove(id()))
 	case "lock":
 		ts.Check(w.SetKey(id(), "lock", "backup"))
-	case "tag":
-		ts.Check(w.SetKey(id(), "tags", args[2]))
+	case "set":
+		value, err := strconv.Unquote(`"` + args[3] + `"`) // a terminal's escapes can be told
+		ts.Check(err)
+		ts.Check(w.SetKey(id(), args[2], value))
 	case "fault":
 		ts.Check(w.SetFault(pvetest.Fault(args[1]), strings.Join(args[2:], " ")))
 	default:
