@@ -45,6 +45,7 @@ type Policy struct {
 	Default  Settings `yaml:"default"`
 	Nodes    Settings `yaml:"nodes"` // of the backups of the nodes themselves
 	Rules    []Match  `yaml:"rules"`
+	Drill    Drill    `yaml:"drill"`
 
 	base Rule
 }
@@ -139,6 +140,9 @@ func (p *Policy) check() error {
 		if slices.Contains(p.Sites[:i], s) {
 			return fmt.Errorf("guests.sites[%d]: %s stands here twice", i, s)
 		}
+	}
+	if err := p.Drill.settle(); err != nil {
+		return fmt.Errorf("guests.%w", err)
 	}
 	for field, s := range map[string]Settings{"default": p.Default, "nodes": p.Nodes} {
 		if err := p.checkSettings(s); err != nil {
