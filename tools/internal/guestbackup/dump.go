@@ -88,7 +88,7 @@ func (d *dump) compare() error {
 		case disk.InBackup && !there:
 			return fmt.Errorf("disk %s (%s) is not in the archive: was the guest changed while it was backed up?", disk.Key, disk.Volume)
 		case !disk.InBackup && there:
-			return fmt.Errorf("disk %s is in the archive, and was not to be (%s): was the guest changed while it was backed up?", disk.Key, disk.Why)
+			d.surplus(disk.Key, disk.Why)
 		case there && disk.Size > 0 && size+sizeSlack < disk.Size:
 			d.findings = append(d.findings, catalog.Finding{
 				What: fmt.Sprintf("disk %s has %d bytes in the archive, and %d in the guest's configuration", disk.Key, size, disk.Size),
@@ -96,10 +96,16 @@ func (d *dump) compare() error {
 			})
 		}
 	}
-	if more := slices.Sorted(maps.Keys(sizes)); len(more) > 0 && d.guest.Disks != nil {
-		return fmt.Errorf("disk %s is in the archive, and the guest does not have it: was the guest changed while it was backed up?", more[0])
+	for _, key := range slices.Sorted(maps.Keys(sizes)) {
+		d.surplus(key, "the guest did not have it a moment before")
 	}
 	return nil
+}
+
+// surplus notes a disk too many. It is no reason to have no backup, but one to
+// look twice.
+func (d *dump) surplus(key, why string) {
+	d.findings = append(d.findings, catalog.Finding{What: "disk " + key + " is in the archive, and was not to be", Why: why})
 }
 
 // sizeSlack is how far the size in a configuration, which is rounded, may be off.
@@ -184,8 +190,17 @@ func (d *dump) about() guestset.About {
 			}
 		}
 	}
-	for _, disk := range d.guest.LeftOut() {
+	for _, disk := range d.leftOut() {
 		a.LeftOut = append(a.LeftOut, guestset.LeftOut{Key: disk.Key, Why: disk.Why})
 	}
 	return a
+}
+
+// leftOut are the disks of the guest that are not in the archive.
+func (d *dump) leftOut() []pve.Disk {
+	held := map[string]bool{}
+	for _, drive := range d.machine.Drives() {
+		held[drive] = true
+	}
+	return slices.DeleteFunc(d.guest.LeftOut(), func(disk pve.Disk) bool { return held[disk.Key] })
 }

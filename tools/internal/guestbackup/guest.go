@@ -153,7 +153,7 @@ func (r *Run) take(ctx context.Context, m *Making, g pve.Guest, rule guestpolicy
 		},
 		Findings: func() []catalog.Finding {
 			findings := setrun.Findings(r.Tell, folder, d.warnings())
-			for _, disk := range g.LeftOut() {
+			for _, disk := range d.leftOut() {
 				result.LeftOut = append(result.LeftOut, disk.Key+": "+disk.Why)
 				findings = append(findings, catalog.Finding{Asset: folder, What: disk.Key + " is not in it", Why: setrun.Short(disk.Why)})
 			}

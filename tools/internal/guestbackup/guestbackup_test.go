@@ -148,6 +148,50 @@ func TestADumpThatIsNone(t *testing.T) {
 	}
 }
 
+// A disk too many is told of, and is no reason to have no backup.
+func TestADiskTooMany(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "")
+	w.add(pve.Guest{ID: 100, Disks: []pve.Disk{{Key: "scsi0", Size: 2 * diskSize << 10, InBackup: true}, {Key: "scsi1", Why: "backup=0 in its configuration"}}})
+	w.cluster.dump = func(_ context.Context, g pve.Guest, to io.Writer) (string, error) {
+		a := vmatest.Guest(vmatest.Bytes("drive-scsi0", disk(g)), vmatest.Bytes("drive-scsi1", disk(g)), vmatest.Bytes("drive-scsi2", disk(g)))
+		return "WARN: left-over backup job still running\n" + log, a.Write(to)
+	}
+	if _, err := w.backup(t); err != nil {
+		t.Fatalf("%v\n%s", err, w.said)
+	}
+	var found []string
+	for _, f := range w.sets(t, "one", "vm-100")[0].Findings {
+		found = append(found, f.What+": "+f.Why)
+	}
+	want := []string{
+		"disk scsi0 has 307200 bytes in the archive, and 629145600 in the guest's configuration: qm rescan tells whether the configuration is only out of date",
+		"disk scsi1 is in the archive, and was not to be: backup=0 in its configuration",
+		"disk scsi2 is in the archive, and was not to be: the guest did not have it a moment before",
+		"vzdump: WARN: left-over backup job still running: ",
+	}
+	if !reflect.DeepEqual(found, want) {
+		t.Errorf("findings %q", found)
+	}
+}
+
+// A guest whose backup takes too long does not hold the others up.
+func TestTooLong(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "  default: {timeout: 300ms}\n")
+	w.add(pve.Guest{ID: 100})
+	w.add(pve.Guest{ID: 101})
+	w.cluster.dump = func(ctx context.Context, g pve.Guest, to io.Writer) (string, error) {
+		if g.ID == 100 {
+			<-ctx.Done()
+			return log, context.Cause(ctx)
+		}
+		return log, archive(g).Write(to)
+	}
+	results, err := w.backup(t)
+	if !errors.Is(err, guestbackup.ErrFailed) || results[100].Why != "it took longer than 300ms" || results[101].Status != guestbackup.Done {
+		t.Errorf("%v: %+v", err, results)
+	}
+}
+
 // cut passes so many bytes on and swallows the rest.
 type cut struct {
 	w    io.Writer

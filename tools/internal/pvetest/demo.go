@@ -44,7 +44,7 @@ func (w *World) Populate() error {
 				disk("virtio0", "local-lvm", 48, 6, 6), unused, disk("scsi0", "local-lvm", 32, 4, 0),
 				{Key: "efidisk0", Storage: "local-lvm", Size: 540672, Text: 9000, Begin: Canary},
 			},
-			Firewall: "[OPTIONS]\n\nenable: 1\n", Keys: map[string]string{"boot": "order=virtio0"},
+			Firewall: "[OPTIONS]\n\nenable: 1\n", Keys: map[string]string{"bios": "ovmf", "boot": "order=virtio0"},
 		}),
 		w.AddVM(VM{ID: 103, Node: "ebony"}),
 		w.AddVM(VM{

@@ -41,7 +41,11 @@ func (s Stream) Checked(check func(io.Reader) error) Stream {
 			err = both.Flush()
 		}
 		tee.CloseWithError(err)
-		return errors.Join(err, <-verdict)
+		said := <-verdict
+		if err != nil && errors.Is(said, err) {
+			return err // the check only met its end
+		}
+		return errors.Join(err, said)
 	}
 }
 

@@ -33,6 +33,9 @@ type Folder struct {
 	Keys  Keys
 	Tell  *tell.Teller
 	Now   func() time.Time
+	// Many says that it is one of many folders: of its sets only those that go
+	// are told of.
+	Many bool
 	// Read returns the sets of the folder, as catalog.Read does.
 	Read func(context.Context) ([]catalog.Set, []catalog.Problem, error)
 	// Drafts removes the drafts that killed runs left, and names them.
@@ -108,12 +111,15 @@ func (f *Folder) Remember(m *catalog.Manifest, link catalog.Link) error {
 	return state.WriteSeen(f.Seen, state.Seen{Sequence: m.Sequence, Manifest: link.Manifest, SHA256: link.SHA256, Time: f.Now().UTC()})
 }
 
-// Prune removes the sets that go and tells of every one why it stays or goes.
+// Prune removes the sets that go and tells of each why it stays or goes.
 // It returns the names of those that are gone.
 func (f *Folder) Prune(ctx context.Context, verdicts []catalog.Verdict) ([]string, error) {
 	var gone []string
 	var errs []error
 	for _, v := range verdicts {
+		if !v.Goes() && f.Many {
+			continue
+		}
 		if !v.Goes() {
 			f.Tell.Say(f.Asset, "kept %s: %s", v.Set.Name(), strings.Join(v.Reasons, ", "))
 			continue
