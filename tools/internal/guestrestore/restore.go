@@ -164,6 +164,6 @@ func (r *Restore) away(ctx context.Context, m pve.Made) error {
 	if err := r.Cluster.Destroy(ctx, m); err != nil {
 		return tell.Hint(fmt.Errorf("guest %d on %s is not whole, and could not be removed: %w", m.ID, m.Node, err), "do not start it")
 	}
-	r.Tell.Say("", "what there was of guest %d on %s is removed again", m.ID, m.Node)
+	r.Tell.Say("", "removed guest %d on %s again", m.ID, m.Node)
 	return nil
 }

@@ -26,6 +26,7 @@ func Command(sh *plugin.Shell) *cobra.Command {
 		prune(sh),
 		restore(sh),
 		extract(sh),
+		drill(sh),
 		plan(sh),
 		layercli.Trust(sh),
 		layercli.Init(sh),

@@ -1,0 +1,286 @@
+package pvecli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"filippo.io/age"
+
+	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/guestpolicy"
+	"github.com/railiance/railiance/tools/internal/guestrestore"
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/plugin"
+	"github.com/railiance/railiance/tools/internal/pve"
+	"github.com/railiance/railiance/tools/internal/state"
+	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+type drilling struct {
+	where
+	oldest        bool
+	node, storage string
+	ids           string
+	noBoot        bool
+	ready, settle time.Duration
+}
+
+func drill(sh *plugin.Shell) *cobra.Command {
+	var f drilling
+	verb := &cobra.Command{
+		Use:   "drill [GUEST…]",
+		Short: "Restore a guest where it does no harm, compare its disks, boot it, and take it away again",
+		Long: `Restores the newest complete set of each guest that is named, or of the one that
+was not drilled for longest, under a free number of guests.drill.ids in
+layer.yaml, with hardware addresses of its own. Before it boots its network
+cables are pulled, devices and folders of the node and its hook are taken from
+it, and its disks are read back from the cluster and compared with the day of the
+backup. Then it is started, and has to answer: its guest agent, or a program in a
+container; a machine without an agent has to go on running. It is destroyed
+again, however the drill ends. Needs the private key.
+
+What it proves is stamped: "booted", "runs" where nobody in it can be asked, or
+"contents" with --no-boot. What a killed drill has left is removed by the next
+one, by its note and the tag ` + pve.DrillTag + `. It takes no lock.
+
+Exit status: 0 proven; 1 something is wrong, or could not be tried; 2 usage or
+configuration.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) > 0) == f.oldest {
+				return &plugin.Usage{Err: errors.New("name the guests to drill, or say --oldest-drilled")}
+			}
+			for _, arg := range args {
+				if err := parseGuest(arg); err != nil {
+					return err
+				}
+			}
+			e, keys, err := openForRestore(cmd.Context(), sh, f.where)
+			if err != nil {
+				return err
+			}
+			d, err := f.drill(e)
+			if err != nil {
+				return err
+			}
+			return sh.Deed(cmd.Context(), e.layer, plugin.Drill, func(ctx context.Context) error {
+				return (&rehearsal{estate: e, keys: keys, drill: d}).do(ctx, args)
+			})
+		},
+	}
+	f.flags(verb)
+	flags := verb.Flags()
+	flags.BoolVar(&f.oldest, "oldest-drilled", false, "the guest that was not drilled for longest")
+	flags.StringVar(&f.node, "node", "", "node to drill on (default: guests.drill.node, or where it ran)")
+	flags.StringVar(&f.storage, "storage", "", "storage for its disks (default: guests.drill.storage, or where they were)")
+	flags.StringVar(&f.ids, "ids", "", "numbers to take a free one of, as 990000-990099 (default: guests.drill.ids)")
+	flags.BoolVar(&f.noBoot, "no-boot", false, "compare the disks, and do not start it")
+	flags.DurationVar(&f.ready, "ready", 5*time.Minute, "how long it may take until it answers")
+	flags.DurationVar(&f.settle, "settle", 20*time.Second, "how long one that nobody can ask has to run")
+	return verb
+}
+
+// drill is the drill that is asked for, on top of what the policy says.
+func (f *drilling) drill(e *estate) (*guestrestore.Drill, error) {
+	policy := e.layer.Guests.Drill
+	if f.ids != "" {
+		ids, err := guestpolicy.ParseIDs(f.ids)
+		if err != nil {
+			return nil, &plugin.Usage{Err: fmt.Errorf("ids: %w", err)}
+		}
+		policy.IDs = ids
+	}
+	if f.node != "" {
+		policy.Node = f.node
+	}
+	if f.storage != "" {
+		policy.Storage = f.storage
+	}
+	return &guestrestore.Drill{
+		Memory: e.memory, Tell: e.Tell, First: policy.IDs.First, Last: policy.IDs.Last,
+		Node: policy.Node, Storage: policy.Storage, NoBoot: f.noBoot, Ready: f.ready, Settle: f.settle,
+	}, nil
+}
+
+// rehearsal is a run of drills.
+type rehearsal struct {
+	*estate
+	keys  []age.Identity
+	drill *guestrestore.Drill
+}
+
+func (r *rehearsal) do(ctx context.Context, args []string) error {
+	begin := r.Now()
+	folders, err := r.folders(ctx, args)
+	if err != nil {
+		return err
+	}
+	subjects, err := r.chooseGuests(folders, args)
+	if err != nil {
+		return err
+	}
+	cluster, end, err := r.connect()
+	if err != nil {
+		return err
+	}
+	defer end()
+	r.drill.Cluster = cluster
+	failed := 0
+	if err := guestrestore.Sweep(ctx, cluster, r.memory, r.Tell); err != nil {
+		r.Tell.Fail("", err)
+		failed++
+	}
+	var drilled []string
+	var proofs []string
+	newest := ""
+	for _, s := range subjects {
+		stamp, err := r.one(ctx, s, folders)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			r.Tell.Fail(s.String(), err)
+			failed++
+			continue
+		}
+		newest = max(newest, stamp.Manifest)
+		drilled, proofs = append(drilled, s.String()), append(proofs, stamp.Proof)
+	}
+	if len(drilled) > 0 {
+		err = record(ctx, r.Shell, r.layer, account{
+			fmt.Sprintf("drill: %d guests proven, %d failed", len(drilled), failed), strings.Join(proofs, ", "), drilled,
+		})
+	}
+	if failed > 0 {
+		return errors.Join(err, plugin.ErrTold)
+	}
+	return errors.Join(err, r.stamp(state.Stamp{
+		Deed: "drill", Time: r.Now().UTC(), Manifest: newest, Seconds: r.Now().Sub(begin).Seconds(), Proof: weakest(proofs),
+		Counts: map[string]int64{"guests": int64(len(drilled))},
+	}))
+}
+
+// stamp proves the run to those who watch the layer.
+func (r *rehearsal) stamp(s state.Stamp) error {
+	if _, err := store.MakeDir(r.layer.Backups); err != nil {
+		return err
+	}
+	return state.WriteStamp(r.layer.Backups, state.DrillStamp, s)
+}
+
+// weakest is the proof that all have.
+func weakest(proofs []string) string {
+	for _, p := range []string{guestrestore.ProofContents, guestrestore.ProofRuns} {
+		if slices.Contains(proofs, p) {
+			return p
+		}
+	}
+	return guestrestore.ProofBooted
+}
+
+// chooseGuests are the guests to drill.
+func (r *rehearsal) chooseGuests(folders []folder, args []string) ([]guestset.Subject, error) {
+	var all []guestset.Subject
+	times := map[guestset.Subject]time.Time{}
+	for _, f := range folders {
+		if _, has := catalog.NewestComplete(f.backups()); !has || f.subject.Kind == guestset.Node || slices.Contains(all, f.subject) {
+			continue
+		}
+		last, err := r.lastDrill(f.subject)
+		if err != nil {
+			return nil, err
+		}
+		all, times[f.subject] = append(all, f.subject), last.Time
+	}
+	if len(all) == 0 {
+		return nil, tell.Hint(errors.New("there is no complete set to drill under a signature that is trusted"), "backup makes one")
+	}
+	if len(args) > 0 {
+		for _, arg := range args {
+			wanted, err := wantedOf([]string{arg})
+			if err != nil {
+				return nil, err
+			}
+			if !slices.ContainsFunc(all, wanted) {
+				return nil, tell.Hint(fmt.Errorf("there is no complete set of %s under a signature that is trusted", arg), "list shows what there is")
+			}
+		}
+		return all, nil
+	}
+	return []guestset.Subject{slices.MinFunc(all, func(a, b guestset.Subject) int { return times[a].Compare(times[b]) })}, nil
+}
+
+// drillStamp is the name of the stamp of a guest's last good drill.
+func drillStamp(s guestset.Subject) string { return s.String() + ".drilled" }
+
+// lastDrill is the last good drill of a guest; the zero Stamp is none.
+func (e *estate) lastDrill(s guestset.Subject) (state.Stamp, error) {
+	stamp, err := state.ReadStamp(string(e.memory), drillStamp(s))
+	if errors.Is(err, fs.ErrNotExist) {
+		return state.Stamp{}, nil
+	}
+	return stamp, err
+}
+
+// one drills the newest complete set of a guest, and stamps its proof.
+func (r *rehearsal) one(ctx context.Context, s guestset.Subject, folders []folder) (state.Stamp, error) {
+	mine := slices.DeleteFunc(slices.Clone(folders), func(f folder) bool { return f.subject != s })
+	c, err := r.chooseFrom(mine, s.String(), time.Time{})
+	if err != nil {
+		return state.Stamp{}, err
+	}
+	var done guestrestore.Drilled
+	begin := r.Now()
+	err = r.from(ctx, c, r.keys, func(source guestrestore.Source) error {
+		done, err = r.drill.Do(ctx, source)
+		return err
+	})
+	if err != nil {
+		return state.Stamp{}, err
+	}
+	stamp := state.Stamp{
+		Deed: "drill", Time: r.Now().UTC(), Manifest: c.set().Name(), Seconds: r.Now().Sub(begin).Seconds(), Proof: done.Proof,
+		Counts: map[string]int64{"disks": int64(len(done.Disks))},
+	}
+	if err := state.WriteStamp(string(r.memory), drillStamp(s), stamp); err != nil {
+		return stamp, err
+	}
+	return stamp, r.show(s, c, done)
+}
+
+func (r *rehearsal) show(s guestset.Subject, c chosen, d guestrestore.Drilled) error {
+	line := struct {
+		Format   int      `json:"format"`
+		Folder   string   `json:"folder"`
+		Manifest string   `json:"manifest"`
+		Guest    int      `json:"guest"` // that it was for the time of the drill
+		Node     string   `json:"node"`
+		Proof    string   `json:"proof"`
+		Same     []string `json:"same"`             // disks that were read back
+		Unread   []string `json:"unread,omitempty"` // those that were not, and why
+		Took     float64  `json:"restoreSeconds"`
+		Answers  float64  `json:"answersSeconds,omitempty"` // after its start
+	}{1, s.String(), c.set().Name(), d.ID, d.Node, d.Proof, d.Disks, d.Unread, d.Took.Seconds(), d.Answers.Seconds()}
+	return r.Print(line, func(w io.Writer) {
+		fmt.Fprintf(w, "%-12s %s  proof: %s, as %d on %s, restored in %s", line.Folder, line.Manifest, line.Proof, d.ID, d.Node, d.Took.Round(time.Second))
+		if len(d.Disks) > 0 {
+			fmt.Fprintf(w, ", read back the same: %s", strings.Join(d.Disks, " "))
+		}
+		if d.Answers > 0 {
+			fmt.Fprintf(w, ", answered after %s", d.Answers.Round(time.Second))
+		}
+		fmt.Fprintln(w)
+		for _, why := range d.Unread {
+			fmt.Fprintf(w, "    not read back: %s\n", why)
+		}
+	})
+}
