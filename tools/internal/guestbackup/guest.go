@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
@@ -24,36 +23,9 @@ func SubjectOf(g pve.Guest) guestset.Subject { return guestset.Guest(g.Short(), 
 func (r *Run) one(ctx context.Context, g pve.Guest, nodes *nodes) Result {
 	subject, rule := SubjectOf(g), r.Layer.Guests.For(g.ID, g.Tags, g.Pool)
 	result := Result{Guest: g.ID, Type: g.Type, Name: g.Name, Node: g.Node, Folder: subject.String()}
-	skip := func(format string, args ...any) Result {
-		result.Status, result.Why = Skipped, fmt.Sprintf(format, args...)
-		r.Tell.Say(result.Folder, "skipped: %s", result.Why)
-		return result
-	}
-	switch {
-	case rule.Skip && !r.Asked:
-		return skip("layer.yaml says so")
-	case !rule.Window.Holds(r.Now()) && !r.Asked:
-		return skip("it is not %s", rule.Window)
-	}
-	begin := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, rule.Timeout, fmt.Errorf("it took longer than %s", rule.Timeout))
-	defer cancel()
-	m, err := r.Open(ctx, subject, rule)
-	if err == nil && r.IfOlderThan > 0 && m.Fresh(r.IfOlderThan) {
-		return skip("its newest set is younger than %s in every site", r.IfOlderThan)
-	}
-	err = r.Attempt(subject, func() error {
-		if err != nil {
-			return err
-		}
-		if err := r.follow(ctx, m, g, rule, nodes, &result); err != nil {
-			return err
-		}
-		return m.Failure()
+	return r.One(ctx, subject, rule, result, func(ctx context.Context, m *Making, result *Result) error {
+		return r.follow(ctx, m, g, rule, nodes, result)
 	})
-	result.Seconds = time.Since(begin).Seconds()
-	r.judge(&result, m, err)
-	return result
 }
 
 // follow dumps the guest where it is now, and where it has moved to meanwhile.
@@ -160,43 +132,4 @@ func (r *Run) take(ctx context.Context, m *Making, g pve.Guest, rule guestpolicy
 			return findings
 		},
 	})
-}
-
-// judge fills in what came of it, and tells.
-func (r *Run) judge(result *Result, m *Making, err error) {
-	sets := 0
-	result.Waited = m.Waited.Seconds()
-	for _, one := range m.Copies.All {
-		s := SiteResult{Site: one.Site, Pruned: one.Pruned, Waited: one.Waited.Seconds()}
-		if one.Set != nil {
-			s.Manifest = one.Set.Name()
-			sets++
-		}
-		if failed := errors.Join(one.Err, one.Trouble); failed != nil {
-			s.Why = setrun.Short(failed.Error())
-		}
-		result.Sites = append(result.Sites, s)
-	}
-	switch {
-	case err == nil:
-		result.Status = Done
-	case sets > 0:
-		result.Status = Partly
-	default:
-		result.Status = Failed
-		result.Time, result.Size = time.Time{}, 0
-	}
-	if err != nil {
-		result.Why = setrun.Short(err.Error())
-	}
-	if result.Status == Failed {
-		if !errors.Is(err, setrun.ErrNoSite) {
-			r.Tell.Fail(result.Folder, err)
-		}
-		return
-	}
-	r.Tell.Say(result.Folder, "%s from %s, %s sealed, in %d of %d sites", tell.Bytes(result.Bytes), result.Node, tell.Bytes(result.Size), sets, len(result.Sites))
-	for _, left := range result.LeftOut {
-		r.Tell.Say(result.Folder, "left out: %s", left)
-	}
 }

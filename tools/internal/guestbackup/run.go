@@ -18,6 +18,17 @@ import (
 // complete says that these are all guests of the layer: only then does the run
 // stamp that the layer is backed up.
 func (r *Run) Do(ctx context.Context, guests []pve.Guest, complete bool) ([]Result, error) {
+	return r.Hold(ctx, complete, r.Guests(guests))
+}
+
+// Guests is the deed of Do, for Hold.
+func (r *Run) Guests(guests []pve.Guest) func(context.Context) []Result {
+	return func(ctx context.Context) []Result { return r.all(ctx, guests) }
+}
+
+// Hold does the deeds one after the other, all under one lock and one stamp, as
+// Do does its one.
+func (r *Run) Hold(ctx context.Context, complete bool, deeds ...func(context.Context) []Result) ([]Result, error) {
 	begin := r.Now()
 	lock, err := r.lock()
 	if err != nil {
@@ -25,7 +36,10 @@ func (r *Run) Do(ctx context.Context, guests []pve.Guest, complete bool) ([]Resu
 	}
 	defer lock.Unlock()
 
-	results := r.all(ctx, guests)
+	var results []Result
+	for _, deed := range deeds {
+		results = append(results, deed(ctx)...)
+	}
 	if ctx.Err() != nil {
 		return results, fmt.Errorf("stopped: %w", context.Cause(ctx))
 	}

@@ -1,0 +1,87 @@
+package guestbackup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/guestpolicy"
+	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/setrun"
+	"github.com/railiance/railiance/tools/internal/tell"
+)
+
+// One backs one subject up by its rule, unless that says not now: do makes the
+// set, and fills in the result as far as it knows better.
+func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule, result Result, do func(context.Context, *Making, *Result) error) Result {
+	skip := func(format string, args ...any) Result {
+		result.Status, result.Why = Skipped, fmt.Sprintf(format, args...)
+		r.Tell.Say(result.Folder, "skipped: %s", result.Why)
+		return result
+	}
+	switch {
+	case rule.Skip && !r.Asked:
+		return skip("layer.yaml says so")
+	case !rule.Window.Holds(r.Now()) && !r.Asked:
+		return skip("it is not %s", rule.Window)
+	}
+	begin := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, rule.Timeout, fmt.Errorf("it took longer than %s", rule.Timeout))
+	defer cancel()
+	m, err := r.Open(ctx, s, rule)
+	if err == nil && r.IfOlderThan > 0 && m.Fresh(r.IfOlderThan) {
+		return skip("its newest set is younger than %s in every site", r.IfOlderThan)
+	}
+	err = r.Attempt(s, func() error {
+		if err != nil {
+			return err
+		}
+		if err := do(ctx, m, &result); err != nil {
+			return err
+		}
+		return m.Failure()
+	})
+	result.Seconds = time.Since(begin).Seconds()
+	r.judge(&result, m, err)
+	return result
+}
+
+// judge fills in what came of it, and tells.
+func (r *Run) judge(result *Result, m *Making, err error) {
+	sets := 0
+	result.Waited = m.Waited.Seconds()
+	for _, one := range m.Copies.All {
+		s := SiteResult{Site: one.Site, Pruned: one.Pruned, Waited: one.Waited.Seconds()}
+		if one.Set != nil {
+			s.Manifest = one.Set.Name()
+			sets++
+		}
+		if failed := errors.Join(one.Err, one.Trouble); failed != nil {
+			s.Why = setrun.Short(failed.Error())
+		}
+		result.Sites = append(result.Sites, s)
+	}
+	switch {
+	case err == nil:
+		result.Status = Done
+	case sets > 0:
+		result.Status = Partly
+	default:
+		result.Status = Failed
+		result.Time, result.Size = time.Time{}, 0
+	}
+	if err != nil {
+		result.Why = setrun.Short(err.Error())
+	}
+	if result.Status == Failed {
+		if !errors.Is(err, setrun.ErrNoSite) {
+			r.Tell.Fail(result.Folder, err)
+		}
+		return
+	}
+	r.Tell.Say(result.Folder, "%s from %s, %s sealed, in %d of %d sites", tell.Bytes(result.Bytes), result.Node, tell.Bytes(result.Size), sets, len(result.Sites))
+	for _, left := range result.LeftOut {
+		r.Tell.Say(result.Folder, "left out: %s", left)
+	}
+}
