@@ -20,7 +20,7 @@ const (
 	MTUPinned     Kind = "mtu-pinned"     // fell back to 1500, and the bridge still says 65520
 	LinkDown      Kind = "link-down"
 	OneWay        Kind = "one-way" // nothing that the interface sends arrives
-	Loss          Kind = "loss"    // every third packet that arrives at the interface is lost
+	Loss          Kind = "loss"    // two of five packets that arrive at the interface are lost
 	NoBridge      Kind = "no-bridge"
 	STPOff        Kind = "stp-off"
 	NodeDown      Kind = "node-down"

@@ -61,14 +61,15 @@ func (n *Node) network(ctx context.Context) error {
 
 // filter guards the machine from loops: a bridge without spanning tree would
 // turn one frame into a hundred thousand a second. What holds spanning tree
-// together is let through. lossy loses every third packet that it receives.
+// together is let through. lossy loses two
+// of five packets that it receives.
 func (n *Node) filter(ctx context.Context, lossy string) error {
 	var b strings.Builder
 	b.WriteString("table netdev ring\ndelete table netdev ring\ntable netdev ring {\n")
 	for _, i := range n.Interfaces {
 		loss := ""
 		if i == lossy {
-			loss = "ether type ip numgen inc mod 3 0 drop; "
+			loss = "ether type ip numgen random mod 5 < 2 drop; "
 		}
 		fmt.Fprintf(&b, "chain %s { type filter hook ingress device %q priority 0; ether daddr 01:80:c2:00:00:00 accept; limit rate over 3000/second burst 500 packets drop; %s}\n", i, i, loss)
 	}

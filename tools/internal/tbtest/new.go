@@ -10,7 +10,7 @@ import (
 // goes with the test.
 func New(t testing.TB, n int) *Ring {
 	t.Helper()
-	needs(t)
+	Need(t)
 	r, err := Start(t.Context(), n)
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,8 @@ func New(t testing.TB, n int) *Ring {
 	return r
 }
 
-func needs(t testing.TB) {
+// Need skips a test where there can be no ring.
+func Need(t testing.TB) {
 	t.Helper()
 	mustrun.Root(t)
 	for _, program := range programs() {

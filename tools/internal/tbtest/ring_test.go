@@ -113,7 +113,7 @@ func TestKilled(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 	}
-	needs(t)
+	Need(t)
 	t.Parallel()
 	child := exec.Command(os.Args[0], "-test.run=^TestKilled$")
 	child.Env = append(os.Environ(), "RING_TO_BE_KILLED=1")

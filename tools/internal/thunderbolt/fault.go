@@ -21,6 +21,7 @@ const (
 	HostUnknown   Kind = "host-key-unknown" // none is known
 	Unreached     Kind = "unreached"        // the node lives, and ssh fails in another way
 	Unreadable    Kind = "unreadable"       // its answers make no sense
+	Unpinged      Kind = "no-pings"         // it did not ping the others
 	NoBridge      Kind = "no-bridge"
 	BridgeDown    Kind = "bridge-down"
 	STPOff        Kind = "stp-off"
@@ -35,8 +36,9 @@ const (
 	Loop          Kind = "loop"
 	TooManyBlock  Kind = "two-blocking"
 	OneWay        Kind = "one-way"
-	Dead          Kind = "dead" // the ends look well, and nothing passes
-	Mute          Kind = "mute" // the node does not answer in this network
+	Unheard       Kind = "unheard" // an end of an unseen node: out of its bridge, or one-way
+	Dead          Kind = "dead"    // the ends look well, and nothing passes
+	Mute          Kind = "mute"    // the node does not answer in this network
 	Loss          Kind = "loss"
 	FullSize      Kind = "full-size" // small packets pass
 	NoRoute       Kind = "no-route"

@@ -12,51 +12,73 @@ type pair struct{ a, b string }
 // residue finds what no node's state shows, from the pings that the faults found
 // so far do not explain.
 func (m *mind) residue() {
-	var all, dead, stuck, lossy []pair
+	var all, dead, gone, stuck, lossy []pair
 	for _, a := range m.plan.Nodes {
 		for _, b := range m.plan.Nodes {
 			p := pair{a.Name, b.Name}
-			small, full := m.ping(a.Name, b.Name, false), m.ping(a.Name, b.Name, true)
-			if small == nil || !m.expected(p) {
+			if p.a == p.b || !m.seen[p.a].judged() || !m.expected(p) {
 				continue
 			}
-			if small.Sent == 0 {
-				m.note("%s cannot ping %s: %s", clean(p.a), clean(p.b), small.Said)
+			small, full := m.ping(a.Name, b.Name, false), m.ping(a.Name, b.Name, true)
+			if small == nil || small.Sent == 0 {
+				m.unpinged(p, small)
 				continue
 			}
 			all = append(all, p)
+			if small.Received == 0 {
+				gone = append(gone, p)
+			}
+			back := m.ping(b.Name, a.Name, false)
 			switch {
-			case m.claimed[p.a] || m.claimed[p.b]:
+			case small.Received == 0 && (m.claimed[p.a] || m.claimed[p.b]):
 				// Who has the address of another answers for it, or gets its
-				// answers. That loses all or nothing.
-				if small.Received > 0 && small.Received < small.Sent {
-					lossy = append(lossy, p)
-				}
+				// answers.
+			case small.Received == 0 && back != nil && back.Received > 0:
+				// An answer goes both ways: what comes back at all is a loss.
+				lossy = append(lossy, p)
 			case small.Received == 0:
 				dead = append(dead, p)
-			case full != nil && full.Received == 0:
-				stuck = append(stuck, p)
-			case small.Received < small.Sent || full != nil && full.Received < full.Sent:
+			case small.Received < small.Sent || full != nil && full.Received > 0 && full.Received < full.Sent:
 				lossy = append(lossy, p)
+			}
+			if small.Received > 0 && full != nil && full.Received == 0 && !m.claimed[p.a] && !m.claimed[p.b] {
+				stuck = append(stuck, p)
 			}
 		}
 	}
-	m.byCounters(dead)
+	m.byCounters(gone)
 	if m.loop {
 		m.muted(dead)
 		return
 	}
 	good := without(all, dead)
-	if rest := m.unexplained(dead, OneWay); len(rest) > 0 {
+	if rest := m.unexplained(dead, OneWay, Unheard); len(rest) > 0 {
 		m.deadEnds(rest, good)
 	}
 	if rest := m.unexplainedSize(stuck); len(rest) > 0 {
 		m.fullSize(rest, without(good, stuck))
 	}
 	// A cable that is dead one way also loses.
-	if rest := m.unexplained(lossy, OneWay, Dead); len(rest) > 0 {
-		m.loses(rest, without(without(good, stuck), lossy))
+	if rest := m.unexplained(lossy, OneWay, Unheard, Dead); len(rest) > 0 {
+		m.loses(rest, without(good, lossy))
 	}
+}
+
+// unpinged tells of pings that were not made: without them nothing is healthy.
+func (m *mind) unpinged(p pair, g *Ping) {
+	evidence := "no ping to " + clean(p.b)
+	if g != nil && g.Said != "" {
+		evidence += ": " + g.Said
+	}
+	for i := range m.faults {
+		if m.faults[i].Kind == Unpinged && m.faults[i].Node == p.a {
+			m.faults[i].Evidence = append(m.faults[i].Evidence, evidence)
+			return
+		}
+	}
+	m.fault(Fault{Kind: Unpinged, Severity: Error, End: End{Node: p.a}, Evidence: []string{evidence},
+		What: fmt.Sprintf("%s did not ping the others, so that nothing is known of what it can reach", clean(p.a)),
+		Mend: []string{on(p.a, "ping -c 3 ADDRESS (is iputils-ping installed, and may the user ping?)")}})
 }
 
 func without(all, some []pair) []pair {
@@ -164,7 +186,10 @@ func (m *mind) byCounters(dead []pair) {
 			if !touched || !s.judged() || !other.judged() || s.Passed == nil || other.Passed == nil || m.mute[from.Node] {
 				continue
 			}
-			if in, back := s.Passed[to.Interface].Received, other.Passed[from.Interface].Received; in == 0 && back > 0 {
+			in, back := s.Passed[to.Interface].Received, other.Passed[from.Interface].Received
+			// That both hear nothing may have a reason; that one of two does not
+			// hear, and spanning tree says the same of the other, has one.
+			if in == 0 && (back > 0 || m.has(to, OneWay)) {
 				m.oneWay(c, from, to, fmt.Sprintf("while the pings went, %s received no packet and %s %d", to, from, back))
 			}
 		}

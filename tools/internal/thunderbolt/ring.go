@@ -29,7 +29,7 @@ func (m *mind) ring() []CableSeen {
 			state = Unseen
 		}
 		if slices.ContainsFunc(m.faults, func(f Fault) bool {
-			return f.Cable != nil && *f.Cable == c && slices.Contains([]Kind{OneWay, Dead, LinkDown, NoCarrier}, f.Kind)
+			return f.Cable != nil && *f.Cable == c && slices.Contains([]Kind{OneWay, Unheard, Dead, LinkDown, NoCarrier}, f.Kind)
 		}) {
 			state = Broken
 		}
@@ -55,7 +55,7 @@ func (m *mind) consequences() {
 	}
 	var open []string
 	for _, c := range m.cables {
-		if !m.whole(c) {
+		if !m.whole(c) || m.unheardCable(c) {
 			open = append(open, fmt.Sprintf("between %s and %s", clean(c[0].Node), clean(c[1].Node)))
 		}
 	}

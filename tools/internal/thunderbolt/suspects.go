@@ -13,9 +13,8 @@ type suspect struct {
 }
 
 // blame is the smallest set of suspects that touches every bad pair, and none
-// that a good pair clears. Of sets of one size the first by preference wins:
-// nodes that could not be looked at, cables, other nodes.
-func (m *mind) blame(bad, good []pair) []suspect {
+// that a good pair clears. Of sets of one size the first by preference wins.
+func (m *mind) blame(bad, good []pair, preference func(suspect) int) []suspect {
 	var suspects []suspect
 	for i := range m.cables {
 		if !slices.ContainsFunc(good, func(p pair) bool { _, all := m.crosses(p, i); return all }) {
@@ -27,7 +26,7 @@ func (m *mind) blame(bad, good []pair) []suspect {
 			suspects = append(suspects, suspect{-1, n.Name})
 		}
 	}
-	slices.SortStableFunc(suspects, func(a, b suspect) int { return cmp.Compare(m.preference(a), m.preference(b)) })
+	slices.SortStableFunc(suspects, func(a, b suspect) int { return cmp.Compare(preference(a), preference(b)) })
 	for size := 1; size <= 3; size++ {
 		if set := m.cover(bad, suspects, size); set != nil {
 			return set
@@ -36,7 +35,9 @@ func (m *mind) blame(bad, good []pair) []suspect {
 	return nil
 }
 
-func (m *mind) preference(s suspect) int {
+// unseenFirst prefers nodes that could not be looked at to cables, and these to
+// other nodes.
+func (m *mind) unseenFirst(s suspect) int {
 	switch {
 	case s.cable >= 0:
 		return 1
@@ -44,6 +45,14 @@ func (m *mind) preference(s suspect) int {
 		return 2
 	}
 	return 0
+}
+
+// cablesFirst is for what nodes do not do.
+func cablesFirst(s suspect) int {
+	if s.cable >= 0 {
+		return 0
+	}
+	return 1
 }
 
 // speaks tells whether a neighbour hears the node in spanning tree: then its
@@ -88,7 +97,7 @@ func (m *mind) touched(s suspect, pairs []pair) []pair {
 
 // deadEnds names what lets nothing pass though it looks well.
 func (m *mind) deadEnds(bad, good []pair) {
-	set := m.blame(bad, good)
+	set := m.blame(bad, good, m.unseenFirst)
 	for _, s := range set {
 		evidence := m.said(m.touched(s, bad), false)
 		if s.cable >= 0 {
@@ -111,7 +120,7 @@ func (m *mind) deadEnds(bad, good []pair) {
 // fullSize names where full-size packets are lost though every MTU that is
 // known would let them pass.
 func (m *mind) fullSize(bad, good []pair) {
-	for _, s := range m.blame(bad, good) {
+	for _, s := range m.blame(bad, good, m.unseenFirst) {
 		f := Fault{Kind: FullSize, Severity: Error, End: End{Node: s.node}, Evidence: m.said(m.touched(s, bad), true)}
 		if s.cable >= 0 {
 			f.Cable = &m.cables[s.cable]
@@ -132,10 +141,13 @@ func (m *mind) fullSize(bad, good []pair) {
 
 // loses names cables that lose packets.
 func (m *mind) loses(bad, good []pair) {
-	set := m.blame(bad, good)
+	set := m.blame(bad, good, cablesFirst)
 	if set == nil {
 		// At a small loss some pairs are lucky, and clear nothing.
-		set = m.blame(bad, nil)
+		set = m.blame(bad, nil, cablesFirst)
+	}
+	if m.mayLoop(bad, set) {
+		return
 	}
 	for _, s := range set {
 		evidence := append(m.said(m.touched(s, bad), false), m.said(m.touched(s, bad), true)...)
@@ -148,4 +160,28 @@ func (m *mind) loses(bad, good []pair) {
 		}
 		m.fault(f)
 	}
+}
+
+// mayLoop tells whether packets may well go round through a node that was not
+// seen, which explains losses everywhere by one thing.
+func (m *mind) mayLoop(bad []pair, set []suspect) bool {
+	if i := slices.IndexFunc(m.faults, func(f Fault) bool { return f.Kind == Unheard }); i >= 0 {
+		m.faults[i].Evidence = append(m.faults[i].Evidence, m.said(bad, false)...)
+		m.note("packets are lost: perhaps they go round through %s, if it hears what others send", clean(m.faults[i].Node))
+		return true
+	}
+	if len(set) < 2 {
+		return false
+	}
+	for _, n := range m.plan.Nodes {
+		for _, name := range n.Interfaces {
+			if m.blocked[End{n.Name, name}] {
+				m.fault(Fault{Kind: Loop, Severity: Critical, End: End{Node: n.Name}, Evidence: m.said(bad, false),
+					What: fmt.Sprintf("packets are lost everywhere: they go round through %s, which does not hear a neighbour or is not heard", clean(n.Name)),
+					Mend: []string{fmt.Sprintf("unplug one cable of %s now; then look at its: bridge -d link", clean(n.Name))}})
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -27,16 +27,21 @@ func (m *mind) forwards(e End) bool {
 
 func (m *mind) whole(c Cable) bool { return m.sound(c[0]) && m.sound(c[1]) }
 
+// unheardCable tells whether an end of the cable, of a node that was not seen,
+// says nothing.
+func (m *mind) unheardCable(c Cable) bool { return m.has(c[0], Unheard) || m.has(c[1], Unheard) }
+
 func (m *mind) carries(c Cable) bool {
-	return m.whole(c) && m.forwards(c[0]) && m.forwards(c[1])
+	return m.whole(c) && !m.unheardCable(c) && m.forwards(c[0]) && m.forwards(c[1])
 }
 
 // tree judges spanning tree.
 func (m *mind) tree() {
-	for _, n := range m.plan.Nodes {
-		m.infer(n)
-	}
-	if m.unsettled() {
+	if !m.unsettled() {
+		for _, n := range m.plan.Nodes {
+			m.infer(n)
+		}
+	} else {
 		m.note("spanning tree is settling: what it blocks is not judged; check again in a few seconds")
 		return
 	}
@@ -68,41 +73,6 @@ func (m *mind) tree() {
 	}
 	m.fault(Fault{Kind: TooManyBlock, Severity: Critical, What: fmt.Sprintf("spanning tree blocks more than a ring needs: %s; the nodes are apart", names(blocked)),
 		Mend: []string{"find two bridges of one priority and MAC, or one whose ports were set by hand: bridge -d link"}})
-}
-
-// infer finds the ports that an unseen node must have blocked: where all its
-// neighbours lead, it follows the best of them and shuts the others.
-func (m *mind) infer(n PlanNode) {
-	if m.seen[n.Name].judged() || m.down[n.Name] {
-		return
-	}
-	type offer struct {
-		end  End
-		port Port
-	}
-	var offers []offer
-	for _, name := range n.Interfaces {
-		end := End{n.Name, name}
-		c := m.cable(end)
-		if c == nil {
-			continue
-		}
-		far := c.other(end)
-		l, _, judged := m.link(far)
-		if !judged {
-			return
-		}
-		if !m.sound(far) {
-			continue
-		}
-		if l.Port.Designated == m.seen[far.Node].Links[m.plan.Bridge].Tree.Self {
-			offers = append(offers, offer{end, l.Port})
-		}
-	}
-	slices.SortFunc(offers, func(a, b offer) int { return leads(a.port, b.port) })
-	for i, o := range offers {
-		m.blocked[o.end] = i > 0
-	}
 }
 
 func (m *mind) unsettled() bool {

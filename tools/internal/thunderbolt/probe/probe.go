@@ -191,7 +191,8 @@ func (p *Probe) targets(n thunderbolt.PlanNode, nodes []thunderbolt.PlanNode) []
 
 // pings lets a node ping all others, and counts what passed.
 func (p *Probe) pings(t *talk, nodes []thunderbolt.PlanNode, s *thunderbolt.Seen) {
-	answer, err := t.finish(p.timeout())
+	// Where packets are lost each ping takes its time, and a second look.
+	answer, err := t.finish(p.timeout() + time.Duration(len(nodes))*3*time.Second)
 	if err != nil {
 		_, said := trouble(err)
 		s.Unread = append(s.Unread, "pings: "+said)
