@@ -17,19 +17,24 @@ const maxWindow = 32 << 20
 //
 // Memory is bounded; how much comes out is not, for some bytes can stand for
 // gigabytes: whoever writes it down compares with what the manifest told.
-// Close ends it early, and does not close r.
+//
+// r is read ahead, in a goroutine that has ended when Read has returned an
+// error, io.EOF too, or Close has returned. Close does not close r.
 func Zstd(r io.Reader) (io.ReadCloser, error) {
-	f := singleFrame(r)
+	a := readAhead(r)
+	f := singleFrame(a)
 	d, err := zstd.NewReader(f,
 		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
+		a.end()
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	return &inflating{f: f, d: d}, nil
+	return &inflating{a: a, f: f, d: d}, nil
 }
 
 type inflating struct {
+	a *ahead
 	f *frame
 	d *zstd.Decoder
 	n int64
@@ -41,6 +46,7 @@ func (z *inflating) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
+	z.a.end()
 	// The library takes an end within the magic of a frame, and any
 	// io.ErrUnexpectedEOF that it meets there, for the end of it all.
 	if z.f.err != nil {
@@ -56,6 +62,7 @@ func (z *inflating) Read(p []byte) (int, error) {
 }
 
 func (z *inflating) Close() error {
+	z.a.end()
 	z.d.Close()
 	return nil
 }

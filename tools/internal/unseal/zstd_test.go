@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -206,3 +207,29 @@ func FuzzZstd(f *testing.F) {
 		}
 	})
 }
+
+// Whoever is given an error reads the rest himself, so nobody else may.
+func TestZstdLeavesTheRest(t *testing.T) {
+	z := compressed(t, mixture(3<<20))
+	z[len(z)/2] ^= 1
+	rest := bytes.NewReader(append(z, make([]byte, 50<<20)...))
+	slow := readerFunc(func(p []byte) (int, error) {
+		runtime.Gosched()
+		return rest.Read(p[:min(len(p), 1000)])
+	})
+	if _, err := inflate(slow); err == nil {
+		t.Fatal("no error")
+	}
+	at := rest.Len()
+	for range 100 {
+		runtime.Gosched()
+	}
+	time.Sleep(time.Millisecond)
+	if rest.Len() != at || at < 40<<20 {
+		t.Errorf("%d bytes were left, then %d", at, rest.Len())
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
