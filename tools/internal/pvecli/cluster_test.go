@@ -58,7 +58,7 @@ func start(env *testscript.Env) error {
 	})
 	env.Values[worldKey{}] = w
 	for _, vm := range []pvetest.VM{
-		{ID: 100, Node: "baobab", Name: "web", Running: true, Tags: []string{"prod"}, Disks: []pvetest.Disk{
+		{ID: 100, Node: "baobab", Name: "web", Running: true, Agent: true, Tags: []string{"prod"}, Disks: []pvetest.Disk{
 			{Key: "scsi0", Size: 1 << 20, Random: 300 << 10, Begin: "a secret in the clear"}, {Key: "scsi1", Size: 1 << 20, NoBackup: true}}},
 		{ID: 101, Node: "ebony", Name: "mail", Pool: "production", Disks: []pvetest.Disk{{Key: "scsi0", Size: 1 << 20, Text: 100 << 10}}},
 	} {

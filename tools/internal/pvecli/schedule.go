@@ -18,6 +18,7 @@ import (
 const (
 	nightTimeout  = 23 * time.Hour
 	verifyTimeout = 20 * time.Hour
+	drillTimeout  = 20 * time.Hour // the largest guest has its Sunday, too
 )
 
 // schedulePlan is what a night does: what has no set of the last twenty hours is
@@ -37,8 +38,8 @@ func schedulePlan(sh *plugin.Shell, l *layer.Layer, bin string) (schedule.Plan, 
 		return p, err
 	}
 	p.Backup, p.Restore = sh.Program, sh.Program
-	p.Verbs = schedule.Verbs{Backup: "backup --all --if-older-than 20h", Verify: "verify --sample 0.05"}
-	p.Timeout, p.Reading = nightTimeout, verifyTimeout
+	p.Verbs = schedule.Verbs{Backup: "backup --all --if-older-than 20h", Verify: "verify --sample 0.05", Drill: "drill --oldest-drilled"}
+	p.Timeout, p.Reading, p.Drilling = nightTimeout, verifyTimeout, drillTimeout
 	p.After = []string{"network-online.target"}
 	p.Writable = append(p.Writable, l.Dir) // discoveries, changelogs
 	described, err := e.described(l.Guests.Sites)

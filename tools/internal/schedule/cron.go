@@ -29,7 +29,7 @@ func (p Plan) Cron() (File, error) {
 		cronCommand(p.Backup, p.verbs().Backup, p.Timeout) + "; " + cronCommand(p.Restore, p.verbs().Verify, p.reading())}
 	if p.Drill {
 		lines = append(lines, "# Each Sunday, a restore is rehearsed.\n",
-			"0 4 * * 0 root umask 077; mkdir -p \"$RAILIANCE_SETS\"; "+cronCommand(p.Restore, p.verbs().Drill, drillTimeout))
+			"0 4 * * 0 root umask 077; mkdir -p \"$RAILIANCE_SETS\"; "+cronCommand(p.Restore, p.verbs().Drill, p.drilling()))
 	} else {
 		lines = append(lines, "# No drill: no private key on this machine opens the backups.\n")
 	}

@@ -45,6 +45,7 @@ type Plan struct {
 	Verbs    Verbs         // what they are called with
 	Timeout  time.Duration // of a whole backup
 	Reading  time.Duration // of a whole verification; 0: four hours
+	Drilling time.Duration // of a drill; 0: two hours
 	Drill    bool          // whether drills can run here
 	Env      []Setting     // besides PATH
 	After    []string      // systemd units that a backup needs
@@ -59,6 +60,8 @@ type Verbs struct{ Backup, Verify, Drill string }
 func (p Plan) verbs() Verbs {
 	return Verbs{p.Verbs.Backup, cmp.Or(p.Verbs.Verify, "verify"), cmp.Or(p.Verbs.Drill, "drill")}
 }
+
+func (p Plan) drilling() time.Duration { return cmp.Or(p.Drilling, drillTimeout) }
 
 func (p Plan) reading() time.Duration { return cmp.Or(p.Reading, verifyTimeout) }
 

@@ -30,7 +30,7 @@ func (p Plan) Units() []File {
 	}
 	if p.Drill {
 		files = append(files,
-			p.service("drill", p.Restore, p.verbs().Drill, drillTimeout, []string{unit(p.Layer, "backup") + ".service", unit(p.Layer, "verify") + ".service"}, drilling),
+			p.service("drill", p.Restore, p.verbs().Drill, p.drilling(), []string{unit(p.Layer, "backup") + ".service", unit(p.Layer, "verify") + ".service"}, drilling),
 			p.timer("drill", "Sun *-*-* 04:00:00"))
 	}
 	return files
