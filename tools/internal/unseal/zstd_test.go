@@ -208,25 +208,47 @@ func FuzzZstd(f *testing.F) {
 	})
 }
 
-// Whoever is given an error reads the rest himself, so nobody else may.
+// Whoever is given an error, or closes early, may read on himself: nobody else
+// does.
 func TestZstdLeavesTheRest(t *testing.T) {
-	z := compressed(t, mixture(3<<20))
-	z[len(z)/2] ^= 1
-	rest := bytes.NewReader(append(z, make([]byte, 50<<20)...))
-	slow := readerFunc(func(p []byte) (int, error) {
-		runtime.Gosched()
-		return rest.Read(p[:min(len(p), 1000)])
-	})
-	if _, err := inflate(slow); err == nil {
-		t.Fatal("no error")
-	}
-	at := rest.Len()
-	for range 100 {
-		runtime.Gosched()
-	}
-	time.Sleep(time.Millisecond)
-	if rest.Len() != at || at < 40<<20 {
-		t.Errorf("%d bytes were left, then %d", at, rest.Len())
+	whole := compressed(t, mixture(3<<20))
+	damaged := bytes.Clone(whole)
+	damaged[len(damaged)/2] ^= 1
+	for name, c := range map[string]struct {
+		stream []byte
+		use    func(*testing.T, io.ReadCloser)
+	}{
+		"error": {damaged, func(t *testing.T, r io.ReadCloser) {
+			if _, err := io.Copy(io.Discard, r); err == nil {
+				t.Error("no error")
+			}
+		}},
+		"close": {whole, func(t *testing.T, r io.ReadCloser) {
+			if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+				t.Error(err)
+			}
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rest := bytes.NewReader(append(bytes.Clone(c.stream), make([]byte, 50<<20)...))
+			r, err := Zstd(readerFunc(func(p []byte) (int, error) {
+				time.Sleep(10 * time.Microsecond)
+				return rest.Read(p[:min(len(p), 1000)])
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			c.use(t, r)
+			at := rest.Len()
+			time.Sleep(5 * time.Millisecond)
+			if rest.Len() != at || at < 40<<20 {
+				t.Errorf("%d bytes were left, then %d", at, rest.Len())
+			}
+		})
 	}
 }
 
