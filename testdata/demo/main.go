@@ -13,9 +13,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/railiance/railiance/testdata/told"
 )
 
 func main() {
@@ -31,7 +32,7 @@ func main() {
 
 func run(parts, bin, dir, sabotage string) (err error) {
 	syscall.Umask(0o077)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := told.Interrupted()
 	defer stop()
 	breaks, ok := saboteurs[sabotage]
 	if !ok {
@@ -45,25 +46,12 @@ func run(parts, bin, dir, sabotage string) (err error) {
 	defer func() {
 		end, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		err = errors.Join(err, w.exec(end, nil, nil, "systemctl", "stop", "k3s"))
+		err = errors.Join(err, w.Exec(end, nil, nil, "systemctl", "stop", "k3s"))
 	}()
 	begin := time.Now()
-	for i, s := range steps(w) {
-		if ctx.Err() != nil {
-			return errors.New("interrupted")
-		}
-		fmt.Printf("\n== %d. %s\n", i+1, s.title)
-		if s.name != "" && s.name == breaks.before {
-			fmt.Printf("   (sabotage: %s)\n", breaks.what)
-			if err := breaks.do(ctx, w); err != nil {
-				return fmt.Errorf("sabotage itself failed: %w", err)
-			}
-		}
-		at := time.Now()
-		if err := s.do(ctx); err != nil {
-			return fmt.Errorf("step %d, %s: %w", i+1, s.title, err)
-		}
-		fmt.Printf("   (%.1f s)\n", time.Since(at).Seconds())
+	sabotaged := told.Sabotage{Before: breaks.before, What: breaks.what, Do: func(ctx context.Context) error { return breaks.do(ctx, w) }}
+	if err := told.Run(ctx, steps(w), sabotaged); err != nil {
+		return err
 	}
 	if sabotage != "" {
 		fmt.Printf("\nnothing noticed the sabotage of %q\n", sabotage)

@@ -17,7 +17,7 @@ type saboteur struct {
 var saboteurs = map[string]saboteur{
 	"": {},
 	"backup": {"backup", "the server is stopped", func(ctx context.Context, w *world) error {
-		return w.exec(ctx, nil, nil, "systemctl", "stop", "k3s")
+		return w.Exec(ctx, nil, nil, "systemctl", "stop", "k3s")
 	}},
 	"verify": {"verify", "one bit of an artifact flips", func(_ context.Context, w *world) error {
 		return flip(w, "helm-values-*.age")
@@ -30,7 +30,7 @@ var saboteurs = map[string]saboteur{
 			return err
 		}
 		// A key file of the right form that opens nothing of ours.
-		return w.exec(ctx, nil, nil, "age-keygen", "-o", w.keys())
+		return w.Exec(ctx, nil, nil, "age-keygen", "-o", w.keys())
 	}},
 	"restore": {"restore", "the newest datastore artifact is torn", func(_ context.Context, w *world) error {
 		path, err := w.artifact("etcd-*.age")
@@ -53,7 +53,7 @@ var saboteurs = map[string]saboteur{
 	}},
 }
 
-func (w *world) keys() string { return w.path("home/.config/sops/age/keys.txt") }
+func (w *world) keys() string { return w.Path("home/.config/sops/age/keys.txt") }
 
 func (w *world) artifact(pattern string) (string, error) {
 	found, err := filepath.Glob(filepath.Join(w.backups, pattern))
