@@ -47,6 +47,7 @@ is the repository's allowed_signers and a private key.`,
 			if disk != "" && out == "" {
 				return &plugin.Usage{Err: errors.New("--disk needs --output, the file to write")}
 			}
+			w.key = true
 			e, err := open(cmd.Context(), sh, w)
 			if err != nil {
 				return err

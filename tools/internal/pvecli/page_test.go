@@ -32,14 +32,13 @@ func page(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(os.WriteFile(ts.MkAbs(filepath.Join("repo", "layers", filepath.FromSlash(file))), b, 0o600))
 	}
 	ts.Setenv("BIN", filepath.Dir(lookPath(ts, "pve-vm-backup")))
+	ts.Setenv("NAS", ts.MkAbs("sites/disk"))
 	for _, block := range blocks {
 		for line := range strings.Lines(block[1]) {
-			if strings.Contains(line, "protected") {
-				sets, err := filepath.Glob(ts.MkAbs("sites/disk/vm-100/manifest-*.json"))
-				ts.Check(err)
-				ts.Setenv("NAS", ts.MkAbs("sites/disk"))
+			if sets, _ := filepath.Glob(ts.MkAbs("sites/disk/vm-100/manifest-*.json")); len(sets) > 0 {
 				ts.Setenv("SET", filepath.Base(sets[0]))
 			}
+			line = strings.ReplaceAll(line, "/root/", ts.MkAbs("home")+"/")
 			ts.Logf("$ %s", line)
 			ts.Check(ts.Exec("unshare", "--mount", "sh", "-e", "-c", "mount -t tmpfs cron /etc/cron.d; cd \"$WORK/repo\"; "+line))
 		}

@@ -110,6 +110,7 @@ func (f *restoring) do(ctx context.Context, sh *plugin.Shell, guest string) erro
 // openForRestore opens the estate, the cluster even where the sets are read from
 // a copy, and the private keys.
 func openForRestore(ctx context.Context, sh *plugin.Shell, w where) (*estate, []age.Identity, error) {
+	w.key = true
 	e, err := open(ctx, sh, w)
 	if err == nil && w.from != "" {
 		err = e.readContext()
