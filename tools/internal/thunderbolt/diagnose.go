@@ -46,9 +46,9 @@ func Diagnose(plan Plan, seen Observation) Diagnosis {
 	}
 	m.residue()
 	m.counted()
-	d := Diagnosis{Faults: m.faults, Ring: m.ring(), Nodes: m.nodes(), Pairs: m.pairs()}
+	d := Diagnosis{Ring: m.ring(), Nodes: m.nodes(), Pairs: m.pairs()}
 	m.consequences()
-	d.Notes = m.notes
+	d.Faults, d.Notes = append([]Fault{}, m.faults...), m.notes
 	sortFaults(d.Faults)
 	return d
 }

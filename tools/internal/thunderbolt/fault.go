@@ -93,7 +93,7 @@ func (f Fault) ID() string {
 
 // Diagnosis is the smallest set of faults that explains what was seen.
 type Diagnosis struct {
-	Faults []Fault     `json:"faults"`
+	Faults []Fault     `json:"faults"`          // never null
 	Notes  []string    `json:"notes,omitempty"` // what follows, and what could not be judged
 	Ring   []CableSeen `json:"cables"`
 	Nodes  []NodeSeen  `json:"nodes"`

@@ -103,14 +103,15 @@ func (d Diagnosis) tables(b *strings.Builder) {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", clean(n.Name), n.State, bridge, strings.Join(ports, ", "))
 	}
-	if len(d.Pairs) > 0 {
-		fmt.Fprintln(t, "\t\t\t")
-		fmt.Fprintln(t, "FROM\tTO\tSMALL\tFULL-SIZE")
+	_ = t.Flush() // into memory, as below
+	if len(d.Pairs) == 0 {
+		return
 	}
+	fmt.Fprintln(t, "\nFROM\tTO\tSMALL\tFULL-SIZE")
 	for _, p := range d.Pairs {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", clean(p.From), clean(p.To), p.Small, p.Full)
 	}
-	_ = t.Flush() // into memory
+	_ = t.Flush()
 }
 
 // String is how the packets fared.

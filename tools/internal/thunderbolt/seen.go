@@ -118,12 +118,12 @@ type Learned struct{ MAC, Interface string }
 
 // Ping is some packets to another node.
 type Ping struct {
-	To       string // node
-	Full     bool   // fills the MTU, and may not be cut
-	Sent     int
-	Received int
-	Said     string // why it could not send, if so
-	Latency  time.Duration
+	To       string        `json:"-"` // node
+	Full     bool          `json:"-"` // fills the MTU, and may not be cut
+	Sent     int           `json:"sent"`
+	Received int           `json:"received"`
+	Said     string        `json:"said,omitempty"` // why it could not send, if so
+	Latency  time.Duration `json:"latency_ns,omitempty"`
 }
 
 // clean is text of a node as a person may see it.
