@@ -76,6 +76,13 @@ func (e *estate) standing(f folder, known proofs, rule guestpolicy.Rule) (standi
 			line.Sets++
 		}
 	}
+	if !f.place.copy {
+		drilled, err := e.lastDrill(f.subject)
+		if err != nil {
+			return line, err
+		}
+		line.Drilled = drilled.Time
+	}
 	newest, ok := catalog.NewestComplete(f.backups())
 	if ok {
 		shown := f.listed(newest, e.Now())

@@ -75,8 +75,9 @@ type standing struct {
 	Seconds int64     `json:"ageSeconds"`    // -1: there is none
 	Size    int64     `json:"size"`
 	Sets    int       `json:"sets"`
-	Read    time.Time `json:"read,omitzero"`   // when that set was last read whole
-	Opened  time.Time `json:"opened,omitzero"` // and with the private key
+	Read    time.Time `json:"read,omitzero"`    // when that set was last read whole
+	Opened  time.Time `json:"opened,omitzero"`  // and with the private key
+	Drilled time.Time `json:"drilled,omitzero"` // when the guest was last restored in a rehearsal
 	Verdict string    `json:"verdict"`
 }
 
@@ -90,6 +91,9 @@ func (s standing) text(w io.Writer) {
 	}
 	if !s.Opened.IsZero() {
 		proof += ", opened " + s.Opened.Format(time.DateOnly)
+	}
+	if !s.Drilled.IsZero() {
+		proof += ", drilled " + s.Drilled.Format(time.DateOnly)
 	}
 	fmt.Fprintf(w, "%-12s %-20s %-16s %10s %10s %3d kept  %-32s %s\n", s.Folder, s.Name, s.Site, age, tell.Bytes(s.Size), s.Sets, proof, s.Verdict)
 }
