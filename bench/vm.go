@@ -64,7 +64,7 @@ func guests(ctx context.Context, t *table, programs, dir string, quick bool) err
 		}
 		t.compare("and the way back", back)
 		t.expect(back[0].largest < 100e6, "memory below 100 MB (%s)", mb(back[0].largest))
-		t.expect(ratio(back[0].best, back[1].best) <= 1.15, "as fast as age -d | zstd -d, and verified (%.2f)", ratio(back[0].best, back[1].best))
+		t.expect(ratio(back[0].best, back[1].best) <= 1.25, "bound by zstd or the disk: 1.25 times age -d | zstd -d, and verified (%.2f)", ratio(back[0].best, back[1].best))
 	}
 	return nil
 }
@@ -136,11 +136,12 @@ func (w guestWorld) restores(ctx context.Context, rounds int) ([]result, error) 
 		return func() error { return quiet(ctx, nil, "cmp", out, as) }
 	}
 	results, err := contest(ctx, rounds, command{
-		name: "pve-vm-backup", reset: reset, check: same(w.vma),
-		args: []string{w.program("guestbench"), "restore", w.at("ours"), out},
+		name: "pve-vm-backup, the raw disk", reset: reset, check: same(w.image),
+		args: []string{w.program("guestbench"), "extract", w.at("ours"), out},
 	}, command{
-		name: "age -d | zstd -d, of our artifact", reset: reset, check: same(w.vma),
-		args: shell(`"$1" -d -i "$2" "$3" | zstd -d -q > "$4"`, w.program("age"), w.at("ours/keys.txt"), artifact, out),
+		// Synced, as ours is.
+		name: "age -d | zstd -d, the archive of it", reset: reset, check: same(w.vma),
+		args: shell(`"$1" -d -i "$2" "$3" | zstd -d -q > "$4" && sync "$4"`, w.program("age"), w.at("ours/keys.txt"), artifact, out),
 	})
 	if err != nil {
 		return nil, err

@@ -3,14 +3,13 @@
 //
 //	guestbench init DIR             a layer with keys and one site, DIR/site
 //	guestbench backup DIR ARCHIVE   a set of the guest in the site
-//	guestbench restore DIR FILE     the archive of the newest set, verified
+//	guestbench extract DIR FILE     the disk of the newest set, as a raw image
 //
 // The one thing to know: it is what the benchmark measures, so nothing may
 // happen here that does not happen on a real day.
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestbackup"
-	"github.com/railiance/railiance/tools/internal/guestread"
+	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/pve"
@@ -44,10 +43,10 @@ func run(args []string) error {
 		return prepare(args[1])
 	case len(args) == 3 && args[0] == "backup":
 		return backup(args[1], args[2])
-	case len(args) == 3 && args[0] == "restore":
-		return restore(args[1], args[2])
+	case len(args) == 3 && args[0] == "extract":
+		return extract(args[1], args[2])
 	}
-	return errors.New("usage: guestbench init DIR | backup DIR ARCHIVE | restore DIR FILE")
+	return errors.New("usage: guestbench init DIR | backup DIR ARCHIVE | extract DIR FILE")
 }
 
 var guest = pve.Guest{ID: 100, Type: pve.VM, Node: "baobab", Name: "web-01", Status: "running"}
@@ -88,7 +87,7 @@ func backup(dir, archive string) error {
 	return err
 }
 
-func restore(dir, path string) error {
+func extract(dir, path string) error {
 	ctx := context.Background()
 	l, err := load(dir)
 	if err != nil {
@@ -115,21 +114,6 @@ func restore(dir, path string) error {
 	if !ok {
 		return errors.New("there is no set")
 	}
-	about, err := guestread.About(ctx, folder, set.Manifest, keys)
-	if err != nil {
-		return err
-	}
-	a, _ := set.Artifact(subject.String())
-	archive, err := guestread.Archive(ctx, folder, a, keys)
-	if err != nil {
-		return err
-	}
-	defer archive.Close()
-	out, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	buffered := bufio.NewWriterSize(out, 256<<10)
-	err = guestread.Check(a.Kind, io.TeeReader(archive, buffered), about)
-	return errors.Join(err, buffered.Flush(), out.Close())
+	_, err = guestrestore.Extract(ctx, guestrestore.Source{Folder: folder, Subject: subject, Set: set, Keys: keys}, "scsi0", path)
+	return err
 }
