@@ -115,11 +115,11 @@ func lookAt(t testing.TB, r *tbtest.Ring, timeout time.Duration) thunderbolt.Dia
 	t.Helper()
 	plan := planOf(t, r)
 	p := &probe.Probe{Plan: plan, Timeout: timeout, Now: time.Now, Reach: func(target string) host.Remote { return remote(r, target) }}
-	seen, err := p.Look(context.Background())
+	d, err := p.Diagnose(context.Background())
 	if err != nil {
 		t.Error(err)
 	}
-	return thunderbolt.Diagnose(plan, seen)
+	return d
 }
 
 // remote reaches a node without the ring's ssh in PATH, which tests that run

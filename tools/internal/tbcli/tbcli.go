@@ -103,14 +103,13 @@ type report struct {
 
 func (c *check) once(ctx context.Context, p *probe.Probe, cluster string, nodes []string) (thunderbolt.Diagnosis, error) {
 	at := c.Now()
-	seen, err := p.Look(ctx, nodes...)
+	d, err := p.Diagnose(ctx, nodes...)
 	if err != nil {
-		return thunderbolt.Diagnosis{}, err
+		return d, err
 	}
-	d := thunderbolt.Diagnose(p.Plan, seen)
 	r := report{Format: 1, Time: at.UTC(), Cluster: cluster, Healthy: d.Healthy(), Diagnosis: d}
 	if c.iperf {
-		r.Speeds = p.Measure(ctx, seen, nodes...)
+		r.Speeds = p.Measure(ctx, d)
 	}
 	if c.prometheus != "" {
 		if err := state.ReplaceBytes(c.prometheus, d.Prometheus(cluster, at), 0o644); err != nil {

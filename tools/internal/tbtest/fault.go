@@ -64,6 +64,7 @@ func (r *Ring) Plant(ctx context.Context, f Fault) error {
 	}
 	r.mu.Lock()
 	r.planted = append(r.planted, f)
+	r.disturbed = true
 	r.mu.Unlock()
 	if err := n.plant(ctx, f); err != nil {
 		return fmt.Errorf("thunderbolt ring: %s: %w", f, err)
@@ -116,6 +117,7 @@ func (r *Ring) Heal(ctx context.Context) error {
 	r.mu.Lock()
 	planted := r.planted
 	r.planted = nil
+	r.disturbed = r.disturbed || len(planted) > 0
 	r.mu.Unlock()
 	sick := map[string]bool{}
 	for _, f := range planted {

@@ -43,6 +43,8 @@ type Ring struct {
 
 	mu      sync.Mutex
 	planted []Fault
+
+	disturbed bool // since it settled
 }
 
 // Node is one machine of a ring.

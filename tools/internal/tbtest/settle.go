@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -18,14 +17,12 @@ const (
 // Settle returns when spanning tree has come to rest.
 func (r *Ring) Settle(ctx context.Context) error {
 	begin := time.Now()
-	least := time.Duration(0)
 	r.mu.Lock()
-	// Silence is noticed only after a while.
-	if slices.ContainsFunc(r.planted, func(f Fault) bool {
-		return slices.Contains([]Kind{OneWay, STPOff, NoBridge, MemberRemoved, LinkDown, NodeDown}, f.Kind)
-	}) {
-		least = forgotten
+	least := time.Duration(0)
+	if r.disturbed {
+		least = forgotten // silence is noticed only after a while
 	}
+	r.disturbed = false
 	r.mu.Unlock()
 	last, since := "", time.Now()
 	for {

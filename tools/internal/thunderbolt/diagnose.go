@@ -135,7 +135,7 @@ func (m *mind) nodes() []NodeSeen {
 	var all []NodeSeen
 	for _, n := range m.plan.Nodes {
 		s := m.seen[n.Name]
-		shown := NodeSeen{Name: n.Name, State: "seen"}
+		shown := NodeSeen{Name: n.Name, State: NodeIsSeen}
 		if !s.judged() {
 			shown.State = string(s.SSH.Trouble)
 			if shown.State == "" {

@@ -33,6 +33,7 @@ const (
 	Removed       Kind = "member-removed"
 	NoAddress     Kind = "address-missing"
 	Duplicate     Kind = "duplicate"
+	Settling      Kind = "settling" // spanning tree has just changed
 	Loop          Kind = "loop"
 	TooManyBlock  Kind = "two-blocking"
 	OneWay        Kind = "one-way"
@@ -114,6 +115,9 @@ type NodeSeen struct {
 	Bridge *Shown  `json:"bridge,omitempty"`
 }
 
+// NodeIsSeen is the state of a node that told its own.
+const NodeIsSeen = "seen"
+
 // Shown is an interface for the table.
 type Shown struct {
 	Name  string `json:"name"`
@@ -131,6 +135,14 @@ type PairSeen struct {
 
 // Healthy tells whether nothing is wrong.
 func (d Diagnosis) Healthy() bool { return len(d.Faults) == 0 }
+
+// Sure tells whether another look would say the same: what only pings show may
+// be a moment in which spanning tree changed its mind.
+func (d Diagnosis) Sure() bool {
+	return !slices.ContainsFunc(d.Faults, func(f Fault) bool {
+		return slices.Contains([]Kind{Settling, Loop, TooManyBlock, Dead, Mute, Loss, FullSize, Unpinged, NoRoute, Unheard}, f.Kind)
+	})
+}
 
 // Worst is the highest severity; 0: healthy.
 func (d Diagnosis) Worst() Severity {

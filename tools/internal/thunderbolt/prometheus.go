@@ -34,7 +34,7 @@ func (d Diagnosis) Prometheus(cluster string, at time.Time) []byte {
 	}
 	metric("node_seen", "Whether the node told its state.")
 	for _, n := range d.Nodes {
-		sample("node_seen", truth[n.State == "seen"], "node", n.Name)
+		sample("node_seen", truth[n.State == NodeIsSeen], "node", n.Name)
 	}
 	metric("cable_whole", "Whether the cable carries, or could if spanning tree let it.")
 	for _, c := range d.Ring {

@@ -46,6 +46,9 @@ func (m *mind) residue() {
 			}
 		}
 	}
+	if m.has(End{}, Settling) {
+		return
+	}
 	m.byCounters(gone)
 	if m.loop {
 		m.muted(dead)

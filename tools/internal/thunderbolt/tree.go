@@ -37,13 +37,14 @@ func (m *mind) carries(c Cable) bool {
 
 // tree judges spanning tree.
 func (m *mind) tree() {
-	if !m.unsettled() {
-		for _, n := range m.plan.Nodes {
-			m.infer(n)
-		}
-	} else {
-		m.note("spanning tree is settling: what it blocks is not judged; check again in a few seconds")
+	if ports := m.unsettled(); len(ports) > 0 {
+		m.fault(Fault{Kind: Settling, Severity: Warning, Evidence: ports,
+			What: "spanning tree is settling: what it blocks cannot be judged yet",
+			Mend: []string{"check again in half a minute; a port that flaps never settles"}})
 		return
+	}
+	for _, n := range m.plan.Nodes {
+		m.infer(n)
 	}
 	m.unheard()
 	if m.cyclic() {
@@ -75,15 +76,17 @@ func (m *mind) tree() {
 		Mend: []string{"find two bridges of one priority and MAC, or one whose ports were set by hand: bridge -d link"}})
 }
 
-func (m *mind) unsettled() bool {
+// unsettled are the ports that spanning tree is about to open.
+func (m *mind) unsettled() []string {
+	var ports []string
 	for _, c := range m.cables {
 		for _, e := range c {
 			if l, _, _ := m.link(e); m.sound(e) && (l.Port.State == "listening" || l.Port.State == "learning") {
-				return true
+				ports = append(ports, fmt.Sprintf("%s is %s", e, l.Port.State))
 			}
 		}
 	}
-	return false
+	return ports
 }
 
 // unheard finds ends that do not hear their neighbour: both ends of a cable

@@ -27,15 +27,14 @@ func (t Throughput) String() string {
 	return fmt.Sprintf("%s to %s: %.2f Gbit/s", t.From, t.To, t.Bits/1e9)
 }
 
-// Measure measures each ordered pair of nodes that tell their state, one after
+// Measure measures each ordered pair of nodes that were seen, one after
 // another: two at once would share the cables.
-func (p *Probe) Measure(ctx context.Context, seen thunderbolt.Observation, names ...string) []Throughput {
+func (p *Probe) Measure(ctx context.Context, d thunderbolt.Diagnosis) []Throughput {
 	var all []Throughput
 	for _, from := range p.Plan.Nodes {
 		for _, to := range p.Plan.Nodes {
 			asked := func(n thunderbolt.PlanNode) bool {
-				s := seen[n.Name]
-				return (len(names) == 0 || slices.Contains(names, n.Name)) && s != nil && s.SSH.Trouble == "" && s.Links != nil
+				return slices.ContainsFunc(d.Nodes, func(s thunderbolt.NodeSeen) bool { return s.Name == n.Name && s.State == thunderbolt.NodeIsSeen })
 			}
 			if from.Name == to.Name || !asked(from) || !asked(to) {
 				continue

@@ -29,6 +29,38 @@ type Probe struct {
 	Now     func() time.Time
 }
 
+// again is how long after a look that leaves doubt another one is taken.
+const again = 2 * time.Second
+
+// Diagnose looks and judges. What only pings show is judged by a second look:
+// it may have been a moment.
+func (p *Probe) Diagnose(ctx context.Context, names ...string) (thunderbolt.Diagnosis, error) {
+	first, err := p.judge(ctx, names)
+	if err != nil || first.Sure() {
+		return first, err
+	}
+	select {
+	case <-ctx.Done():
+		return first, context.Cause(ctx)
+	case <-time.After(again):
+	}
+	second, err := p.judge(ctx, names)
+	for _, f := range first.Faults {
+		if err == nil && !slices.ContainsFunc(second.Faults, func(g thunderbolt.Fault) bool { return g.ID() == f.ID() }) {
+			second.Notes = append(second.Notes, fmt.Sprintf("a look %s before had found what this one did not: %s", again, f.What))
+		}
+	}
+	return second, err
+}
+
+func (p *Probe) judge(ctx context.Context, names []string) (thunderbolt.Diagnosis, error) {
+	seen, err := p.Look(ctx, names...)
+	if err != nil {
+		return thunderbolt.Diagnosis{}, err
+	}
+	return thunderbolt.Diagnose(p.Plan, seen), nil
+}
+
 // Look asks the nodes called names, or all if there are none, all at once. What
 // goes wrong with a node is in what was seen of it.
 func (p *Probe) Look(ctx context.Context, names ...string) (thunderbolt.Observation, error) {
