@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,67 +80,76 @@ func (e *estate) do(t *testing.T, args ...string) {
 // What nodes do on a bad day to one guest: it alone fails, with a reason, and
 // leaves nothing behind; the next day needs nobody to clean up.
 func TestBadDaysOfNodes(t *testing.T) {
-	for name, c := range map[string]struct {
+	e := newEstate(t, "")
+	found := e.found(t)
+	for _, c := range []struct {
+		name       string
 		guest      int
 		harm, mend []string // lines of pvetest's Do
 		want       string
 	}{
-		"node is down":           {100, []string{"stop-node baobab"}, []string{"start-node baobab"}, "baobab"},
-		"node has another key":   {100, []string{"change-host-key baobab", "cut-connections baobab"}, []string{"trust-host-key baobab"}, "host key changed"},
-		"guest is gone":          {101, []string{"remove 101"}, nil, "there is no such guest"},
-		"guest is locked":        {101, []string{"set-key 101 lock backup"}, []string{"set-key 101 lock"}, "lock backup"},
-		"vzdump dies":            {100, []string{"fault vzdump-100 die after 3000000 times 1"}, []string{"set-key 100 lock"}, "vzdump 100"},
-		"vzdump fails":           {100, []string{"fault vzdump-100 fail after 3000000 times 1"}, nil, "vzdump 100"},
-		"vzdump stops early":     {100, []string{"fault vzdump-100 close after 3000000 times 1"}, nil, "cut short"},
-		"vzdump says nothing":    {100, []string{"fault vzdump-100 exit 0 empty times 1"}, nil, "sent nothing"},
-		"an empty zstd stream":   {100, []string{"fault vzdump-100 exit 255 zstd times 1"}, nil, "vzdump 100"},
-		"an extent is missing":   {100, []string{"fault vzdump-100 truncate at extent 1 times 1"}, nil, "is missing"},
-		"dump directory is full": {101, []string{"fault vzdump-ebony dumpdir full times 1"}, nil, "make room"},
-		"container stops early":  {200, []string{"fault vzdump-200 close after 50000 times 1"}, nil, "tar"},
-		"container says nothing": {200, []string{"fault vzdump-200 exit 0 empty times 1"}, nil, "sent nothing"},
-		"answers are no JSON":    {101, []string{"fault pvesh-ebony garbage <html>"}, []string{"fault pvesh-ebony"}, "pvesh"},
-		"an answer without end":  {101, []string{"fault pvesh-ebony endless"}, []string{"fault pvesh-ebony"}, "pvesh"},
+		{"node is down", 100, []string{"stop-node baobab"}, []string{"start-node baobab"}, "baobab"},
+		{"node has another key", 100, []string{"change-host-key baobab", "cut-connections baobab"}, []string{"trust-host-key baobab"}, "host key changed"},
+		{"guest is locked", 101, []string{"set-key 101 lock backup"}, []string{"set-key 101 lock"}, "lock backup"},
+		{"vzdump dies", 100, []string{"fault vzdump-100 die after 3000000 times 1"}, []string{"set-key 100 lock"}, "vzdump 100"},
+		{"vzdump fails", 100, []string{"fault vzdump-100 fail after 3000000 times 1"}, nil, "vzdump 100"},
+		{"vzdump stops early", 100, []string{"fault vzdump-100 close after 3000000 times 1"}, nil, "cut short"},
+		{"vzdump says nothing", 100, []string{"fault vzdump-100 exit 0 empty times 1"}, nil, "sent nothing"},
+		{"an empty zstd stream", 100, []string{"fault vzdump-100 exit 255 zstd times 1"}, nil, "vzdump 100"},
+		{"an extent is missing", 100, []string{"fault vzdump-100 truncate at extent 1 times 1"}, nil, "is missing"},
+		{"dump directory is full", 101, []string{"fault vzdump-ebony dumpdir full times 1"}, nil, "make room"},
+		{"container stops early", 200, []string{"fault vzdump-200 close after 50000 times 1"}, nil, "tar"},
+		{"container says nothing", 200, []string{"fault vzdump-200 exit 0 empty times 1"}, nil, "sent nothing"},
+		{"answers are no JSON", 101, []string{"fault pvesh-ebony garbage <html>"}, []string{"fault pvesh-ebony"}, "pvesh"},
+		{"an answer without end", 101, []string{"fault pvesh-ebony endless"}, []string{"fault pvesh-ebony"}, "pvesh"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			e := newEstate(t, "")
-			found := e.found(t)
-			for _, line := range c.harm {
-				e.do(t, strings.Fields(line)...)
-			}
-			results, err := e.over(t, t.Context(), found)
-			if !errors.Is(err, guestbackup.ErrFailed) {
-				t.Error(err)
-			}
-			for id, r := range results {
-				want := guestbackup.Done
-				if id == c.guest {
-					want = guestbackup.Failed
-				}
-				if r.Status != want {
-					t.Errorf("%+v", r)
-				}
-			}
-			if r := results[c.guest]; !strings.Contains(r.Why, c.want) && !strings.Contains(e.said.String(), c.want) {
-				t.Errorf("%q does not say %q\n%s", r.Why, c.want, e.said)
-			}
-			folder := results[c.guest].Folder
-			for _, site := range []string{"one", "two", "three"} {
-				if files := e.files(t, site, folder); len(files) > 0 {
-					t.Errorf("%s holds %q", site, files)
-				}
-			}
-			if c.mend == nil && strings.HasPrefix(c.harm[0], "remove") {
-				return
-			}
+		t.Run(c.name, func(t *testing.T) {
+			e.badDay(t, found, c.guest, c.harm, c.want)
 			for _, line := range c.mend {
 				e.do(t, strings.Fields(line)...)
 			}
 			e.now = e.now.Add(time.Hour)
-			e.said.Reset()
 			if results, err := e.over(t, t.Context(), found); err != nil {
 				t.Errorf("the next day: %v: %+v\n%s", err, results, e.said)
 			}
 		})
+	}
+	t.Run("guest is gone", func(t *testing.T) {
+		e.badDay(t, found, 101, []string{"remove 101"}, "there is no such guest")
+	})
+}
+
+func (e *estate) badDay(t *testing.T, found []pve.Guest, guest int, harm []string, want string) {
+	t.Helper()
+	folder := "vm-" + strconv.Itoa(guest)
+	if guest == 200 {
+		folder = "ct-200"
+	}
+	held := map[string][]string{}
+	for _, site := range []string{"one", "two", "three"} {
+		held[site] = e.files(t, site, folder)
+	}
+	for _, line := range harm {
+		e.do(t, strings.Fields(line)...)
+	}
+	e.now = e.now.Add(time.Hour)
+	e.said.Reset()
+	results, err := e.over(t, t.Context(), found)
+	if !errors.Is(err, guestbackup.ErrFailed) {
+		t.Error(err)
+	}
+	for id, r := range results {
+		if (r.Status == guestbackup.Failed) != (id == guest) {
+			t.Errorf("%+v", r)
+		}
+	}
+	if !strings.Contains(results[guest].Why+e.said.String(), want) {
+		t.Errorf("nothing says %q\n%s", want, e.said)
+	}
+	for site, files := range held {
+		if now := e.files(t, site, folder); !slices.Equal(now, files) {
+			t.Errorf("%s holds %q, and held %q", site, now, files)
+		}
 	}
 }
 
