@@ -168,6 +168,11 @@ func TestLoad(t *testing.T) {
 func FuzzLayer(f *testing.F) {
 	f.Add(shipped(f))
 	f.Add([]byte(head + one))
+	guests, err := os.ReadFile("../../../layers/madagascar/layer.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(guests)
 	f.Add([]byte(head + "keep: {<<: &a {last: 1}}\nassets: [*a]\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l, err := parse(b, "/repo/layers/x", places())
@@ -176,6 +181,12 @@ func FuzzLayer(f *testing.F) {
 		}
 		if filepath.Dir(l.Backups) != "/backups" || filepath.Dir(l.Seen) != "/state" {
 			t.Fatalf("sets go to %s, the memory to %s", l.Backups, l.Seen)
+		}
+		if g := l.Guests; g != nil {
+			r := g.For(100, []string{"prod"}, "pool")
+			if len(r.Sites) == 0 || r.Timeout <= 0 || r.Keep == (catalog.Keep{}) || !filepath.IsAbs(r.Spool.Dir) || !filepath.IsAbs(g.Context) {
+				t.Fatalf("accepted %+v", r)
+			}
 		}
 		for _, a := range l.Assets {
 			if a.Kind == nil || a.Timeout <= 0 || asset.CheckName(a.Name) != nil {
