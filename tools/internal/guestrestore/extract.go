@@ -64,12 +64,14 @@ func Extract(ctx context.Context, s Source, disk, path string) (done Extracted, 
 	case disk != "":
 		return done, d.publishFile(rawName(disk))
 	}
-	account, err := json.MarshalIndent(from.about, "", "  ")
-	if err == nil {
-		err = d.write("about.json", append(account, '\n'))
-	}
-	if err != nil {
-		return done, err
+	if s.Set.Holds(guestset.AboutAsset) {
+		account, err := json.MarshalIndent(from.about, "", "  ")
+		if err == nil {
+			err = d.write("about.json", append(account, '\n'))
+		}
+		if err != nil {
+			return done, err
+		}
 	}
 	return done, d.publish()
 }

@@ -151,6 +151,24 @@ func TestExtractContainer(t *testing.T) {
 	fails(t, err, "has no disks")
 }
 
+// What was saved of a node is a tar, proven by its hashes alone.
+func TestExtractNode(t *testing.T) {
+	plain := noise(300<<10, 7)
+	s := backedUp(t, guestset.Subject{Kind: guestset.Node, Name: "baobab"}, plain, nil)
+	dir := t.TempDir()
+	_, err := guestrestore.Extract(t.Context(), s.Source, "", filepath.Join(dir, "out"))
+	ok(t, err)
+	got, err := os.ReadFile(filepath.Join(dir, "out", "node-baobab-20261121T020000Z.tar"))
+	if err != nil || !bytes.Equal(got, plain) || len(listing(t, filepath.Join(dir, "out"))) != 1 {
+		t.Errorf("%d bytes, %v, %v", len(got), err, listing(t, filepath.Join(dir, "out")))
+	}
+	s.damage(t, func(b []byte) []byte { return b[:len(b)-1] })
+	_, err = guestrestore.Extract(t.Context(), s.Source, "", filepath.Join(dir, "other"))
+	if fails(t, err, "torn"); len(listing(t, dir)) != 1 {
+		t.Errorf("left: %v", listing(t, dir))
+	}
+}
+
 // Whatever is wrong, nothing appears; and whoever calls knows whether another
 // copy would help.
 func TestExtractOfWhatIsWrong(t *testing.T) {

@@ -38,7 +38,8 @@ type Source struct {
 // Artifact is the guest itself.
 func (s Source) Artifact() (catalog.Artifact, error) {
 	a, there := s.Set.Artifact(s.Subject.String())
-	if !there || !s.Set.Holds(a.Asset) || !s.Set.Holds(guestset.AboutAsset) {
+	// A node tells of itself inside of its archive.
+	if !there || !s.Set.Holds(a.Asset) || s.Subject.Kind != guestset.Node && !s.Set.Holds(guestset.AboutAsset) {
 		return a, fmt.Errorf("%s does not hold %s whole", s.Set.Name(), s.Subject)
 	}
 	return a, nil
@@ -56,11 +57,13 @@ func (s Source) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	about, err := guestread.About(ctx, s.Folder, s.Set.Manifest, s.Keys)
-	if err != nil {
-		return nil, unreliable(ctx, err)
+	about := guestset.About{}
+	if s.Set.Holds(guestset.AboutAsset) {
+		if about, err = guestread.About(ctx, s.Folder, s.Set.Manifest, s.Keys); err == nil {
+			err = s.belongs(about)
+		}
 	}
-	if err := s.belongs(about); err != nil {
+	if err != nil {
 		return nil, unreliable(ctx, err)
 	}
 	archive, err := guestread.Archive(ctx, s.Folder, a, s.Keys)
