@@ -29,6 +29,10 @@ type check struct {
 	watch      time.Duration
 	timeout    time.Duration
 	iperf      bool
+	layer      string
+	issue      bool
+	close      string
+	list       bool
 }
 
 // Check is tb-check.
@@ -47,7 +51,11 @@ Exit status: 0 healthy; 1 something is wrong; 2 usage or configuration.`,
 		RunE: func(cmd *cobra.Command, nodes []string) error { return c.run(cmd.Context(), nodes) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.context, "context", filepath.Join("cluster-context", "madagascar.json"), "file of the cluster context")
+	f.StringVar(&c.layer, "layer", ".", "folder of the layer: its context, issues and changelogs")
+	f.StringVar(&c.context, "context", "", "file of the cluster context; default: cluster-context/madagascar.json in the layer's folder")
+	f.BoolVar(&c.issue, "issue", false, "open an issue for each fault, or add to the one that is open")
+	f.StringVar(&c.close, "close", "", "close this `issue`, if its fault is gone on every node concerned")
+	f.BoolVar(&c.list, "issues", false, "list the issues, and check nothing")
 	f.StringVar(&c.cluster, "cluster", "", "name of the cluster, where the context has several")
 	f.StringVar(&c.prometheus, "prometheus", "", "also write the diagnosis to this `file`, for node_exporter's textfile collector")
 	f.DurationVar(&c.watch, "watch", 0, "check again and again, this long apart, until interrupted")
@@ -58,6 +66,15 @@ Exit status: 0 healthy; 1 something is wrong; 2 usage or configuration.`,
 }
 
 func (c *check) run(ctx context.Context, nodes []string) error {
+	if err := c.asked(nodes); err != nil {
+		return err
+	}
+	if c.list {
+		return c.listIssues()
+	}
+	if c.context == "" {
+		c.context = filepath.Join(c.layer, "cluster-context", "madagascar.json")
+	}
 	plan, name, err := c.plan(nodes)
 	if err != nil {
 		return &shell.Usage{Err: err}
@@ -78,7 +95,8 @@ func (c *check) rounds(ctx context.Context, p *probe.Probe, cluster string, node
 			return err
 		}
 		if c.watch == 0 {
-			if !d.Healthy() {
+			// Closed is closed, whatever else is wrong.
+			if !d.Healthy() && c.close == "" {
 				return shell.ErrTold
 			}
 			return nil
@@ -116,7 +134,7 @@ func (c *check) once(ctx context.Context, p *probe.Probe, cluster string, nodes 
 			return d, fmt.Errorf("metrics: %w", err)
 		}
 	}
-	return d, c.Print(r, func(w io.Writer) {
+	if err := c.Print(r, func(w io.Writer) {
 		if c.watch > 0 {
 			fmt.Fprintln(w, at.UTC().Format(time.RFC3339))
 		}
@@ -124,7 +142,10 @@ func (c *check) once(ctx context.Context, p *probe.Probe, cluster string, nodes 
 		for _, s := range r.Speeds {
 			fmt.Fprintln(w, s)
 		}
-	})
+	}); err != nil {
+		return d, err
+	}
+	return d, c.issues(ctx, at, cluster, p.Plan, d)
 }
 
 // plan is the plan of the cluster, with the nodes that are asked for.
