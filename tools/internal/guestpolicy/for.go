@@ -28,6 +28,17 @@ func (p Policy) For(id int, tags []string, pool string) Rule {
 	return r
 }
 
+// KeepIsSure says whether what is kept of a guest can be told without its tags
+// and its pool, as of one that the cluster has no more.
+func (p Policy) KeepIsSure(id int) bool {
+	for _, m := range p.Rules {
+		if m.Guest == id && m.Keep != nil {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(p.Rules, func(m Match) bool { return m.Guest == 0 && m.Keep != nil })
+}
+
 // Node is what holds for the backups of the nodes themselves.
 func (p Policy) Node() Rule {
 	r := p.base

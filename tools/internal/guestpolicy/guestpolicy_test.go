@@ -171,3 +171,22 @@ func TestMistakes(t *testing.T) {
 		}
 	}
 }
+
+// A guest that is gone has no tags any more; what they meant to keep for years
+// must not go by the rule of all others.
+func TestKeepIsSure(t *testing.T) {
+	for rules, want := range map[string]map[int]bool{
+		"[]":                              {100: true},
+		"[{tag: a, mode: stop}]":          {100: true},
+		"[{guest: 101, keep: {last: 1}}]": {100: true, 101: true},
+		"[{tag: a, keep: {yearly: 9}}, {guest: 101, keep: {last: 1}}, {guest: 102, mode: stop}]": {100: false, 101: true, 102: false},
+		"[{pool: a, keep: {yearly: 9}}]": {100: false},
+	} {
+		p := policy(t, head+"rules: "+rules)
+		for id, sure := range want {
+			if p.KeepIsSure(id) != sure {
+				t.Errorf("%s: guest %d: %v", rules, id, !sure)
+			}
+		}
+	}
+}

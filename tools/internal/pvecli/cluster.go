@@ -63,6 +63,20 @@ func (e *estate) inventory() (*pve.Inventory, error) {
 	return inv, nil
 }
 
+// guests are those of the newest discovery, if there was one. whole says that
+// every node answered it.
+func (e *estate) guests() (all map[guestset.Subject]pve.Guest, whole bool, err error) {
+	inv, err := e.inventory()
+	if inv == nil || err != nil {
+		return nil, false, err
+	}
+	all = map[guestset.Subject]pve.Guest{}
+	for _, g := range inv.Guests {
+		all[subjectOf(g)] = g
+	}
+	return all, !inv.Partial, nil
+}
+
 // ruleOf is what the policy says of a guest.
 func (e *estate) ruleOf(g pve.Guest) guestpolicy.Rule {
 	return e.layer.Guests.For(g.ID, g.Tags, g.Pool)

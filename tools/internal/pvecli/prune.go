@@ -13,7 +13,6 @@ import (
 	"github.com/railiance/railiance/tools/internal/guestbackup"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/plugin"
-	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -95,7 +94,7 @@ func (e *estate) prune(ctx context.Context, args []string, dry bool) error {
 
 // kept are the subjects of the folders, each once, with their rules.
 func (e *estate) kept(folders []folder) ([]guestbackup.Kept, error) {
-	guests, err := e.guests()
+	guests, _, err := e.guests()
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +105,11 @@ func (e *estate) kept(folders []folder) ([]guestbackup.Kept, error) {
 			continue
 		}
 		seen[f.subject] = true
+		if _, known := guests[f.subject]; !known && f.subject.Kind != guestset.Node && !e.layer.Guests.KeepIsSure(f.subject.ID) {
+			e.Tell.Warn(f.subject.String(), "not in the newest discovery, so its tags and its pool, by which layer.yaml keeps sets, are not known: all of its sets stay; "+
+				"discover, or a rule for guest %d, says what to keep", f.subject.ID)
+			continue
+		}
 		k := guestbackup.Kept{Subject: f.subject, Rule: e.rule(f.subject, guests)}
 		// A site that the policy names no more for this guest may still hold sets.
 		k.Rule.Sites = nil
@@ -115,21 +119,6 @@ func (e *estate) kept(folders []folder) ([]guestbackup.Kept, error) {
 		all = append(all, k)
 	}
 	return all, nil
-}
-
-// guests are those of the newest discovery, if there was one.
-func (e *estate) guests() (map[guestset.Subject]pve.Guest, error) {
-	inv, err := e.inventory()
-	if err != nil {
-		return nil, err
-	}
-	guests := map[guestset.Subject]pve.Guest{}
-	if inv != nil {
-		for _, g := range inv.Guests {
-			guests[subjectOf(g)] = g
-		}
-	}
-	return guests, nil
 }
 
 func (e *estate) showPruned(r guestbackup.PruneResult, dry bool) error {

@@ -19,7 +19,7 @@ import (
 // has a backup anywhere, in each site that it should be in; and, where all are
 // asked for, of each guest that the newest discovery found.
 func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
-	guests, err := e.guests()
+	guests, whole, err := e.guests()
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +37,10 @@ func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
 			if err != nil {
 				return nil, err
 			}
+			_, there := guests[f.subject]
+			if line.Gone = whole && !there && !f.place.copy && f.subject.Kind != guestset.Node; line.Gone && line.late {
+				line.Verdict = fine // of what is no more there are no new backups
+			}
 			lines = append(lines, line)
 		}
 	}
@@ -45,6 +49,9 @@ func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
 	}
 	for s, asked := range subjects {
 		rule := e.rule(s, guests)
+		if _, there := guests[s]; whole && !there && s.Kind != guestset.Node {
+			continue
+		}
 		for _, p := range e.places {
 			if asked && !p.copy && !rule.Skip && slices.Contains(rule.Sites, p.name) && !has[folder{place: p, subject: s}.title()] {
 				lines = append(lines, standing{Format: 1, Site: p.name, Folder: s.String(), Name: guests[s].Name, Seconds: -1, Verdict: "NO BACKUP in this site"})
@@ -102,7 +109,7 @@ func (e *estate) standing(f folder, known proofs, rule guestpolicy.Rule) (standi
 	case f.place.copy || rule.Skip:
 		// Nobody promises that a copy is fresh, or what is not backed up any more.
 	case age > rule.MaxAge:
-		line.Verdict = fmt.Sprintf("TOO OLD: %s is allowed", rule.MaxAge)
+		line.late, line.Verdict = true, fmt.Sprintf("TOO OLD: %s is allowed", rule.MaxAge)
 	default:
 		last, err := guestbackup.LastAttempt(e.memory, f.subject)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

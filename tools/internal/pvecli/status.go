@@ -78,7 +78,10 @@ type standing struct {
 	Read    time.Time `json:"read,omitzero"`    // when that set was last read whole
 	Opened  time.Time `json:"opened,omitzero"`  // and with the private key
 	Drilled time.Time `json:"drilled,omitzero"` // when the guest was last restored in a rehearsal
+	Gone    bool      `json:"gone,omitempty"`   // the newest discovery did not find the guest
 	Verdict string    `json:"verdict"`
+
+	late bool // the verdict is no more than that
 }
 
 func (s standing) text(w io.Writer) {
@@ -94,6 +97,9 @@ func (s standing) text(w io.Writer) {
 	}
 	if !s.Drilled.IsZero() {
 		proof += ", drilled " + s.Drilled.Format(time.DateOnly)
+	}
+	if s.Gone {
+		proof += ", GONE from the cluster"
 	}
 	fmt.Fprintf(w, "%-12s %-20s %-16s %10s %10s %3d kept  %-32s %s\n", s.Folder, s.Name, s.Site, age, tell.Bytes(s.Size), s.Sets, proof, s.Verdict)
 }
