@@ -3,8 +3,10 @@ package guestrestore_test
 import (
 	"context"
 	"io"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/store"
@@ -57,4 +59,56 @@ func (s *stalling) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p[:min(int64(len(p)), s.left)])
 	s.left -= int64(n)
 	return n, err
+}
+
+// late is a store that takes its time before the first byte of a guest.
+type late struct {
+	store.Store
+	prefix string
+	wait   time.Duration
+}
+
+func (l *late) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := l.Store.Open(ctx, name)
+	if err != nil || !strings.HasPrefix(name, l.prefix) {
+		return r, err
+	}
+	return &lateReader{ReadCloser: r, wait: l.wait}, nil
+}
+
+type lateReader struct {
+	io.ReadCloser
+	wait time.Duration
+	once sync.Once
+}
+
+func (l *lateReader) Read(p []byte) (int, error) {
+	l.once.Do(func() { time.Sleep(l.wait) })
+	return l.ReadCloser.Read(p)
+}
+
+// opening is a store in which something happens once a file is there.
+type opening struct {
+	store.Store
+	path string
+	then func() error
+}
+
+func (o *opening) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	r, err := o.Store.Open(ctx, name)
+	return &openingReader{r, o}, err
+}
+
+type openingReader struct {
+	io.ReadCloser
+	o *opening
+}
+
+func (r *openingReader) Read(p []byte) (int, error) {
+	if _, err := os.Stat(r.o.path); err == nil {
+		if err := r.o.then(); err != nil {
+			return 0, err
+		}
+	}
+	return r.ReadCloser.Read(p[:min(len(p), 4096)])
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -194,7 +195,16 @@ func TestSweep(t *testing.T) {
 	note := map[int]string{900: left(900, "900"), 901: left(901, "901"), 902: left(902, "902")}
 	torn := filepath.Join(string(w.memory), "restoring-903.json")
 	ok(t, os.WriteFile(torn, []byte(`{"form`), 0o600))
-	err := guestrestore.Sweep(soon(t), w.cluster, w.memory, w.tell)
+	living := pvetest.VM{ID: 904, Node: "baobab", Name: "web", Tags: []string{pve.DrillTag}}
+	ok(t, w.AddVM(living))
+	held, err := os.Open(left(904, "904"))
+	ok(t, err)
+	defer held.Close()
+	ok(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	err = guestrestore.Sweep(soon(t), w.cluster, w.memory, w.tell)
+	if w.has(t, 904) == "" {
+		t.Error("the guest of a drill that lives was removed")
+	}
 	fails(t, err, "guest 901 on baobab: does not look like what a drill has made")
 	if w.has(t, 900) != "" || w.has(t, 901) == "" || !strings.Contains(w.said.String(), "removed guest 900 on baobab") {
 		t.Errorf("900 on %q, 901 on %q:\n%s", w.has(t, 900), w.has(t, 901), w.said)

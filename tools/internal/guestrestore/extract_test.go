@@ -149,6 +149,33 @@ func TestExtractContainer(t *testing.T) {
 	}
 	_, err = guestrestore.Extract(t.Context(), s.Source, "rootfs", out+"2")
 	fails(t, err, "has no disks")
+	s = backedUp(t, guestset.Guest(guestset.CT, 200), plain, func(a *guestset.About) { a.Tar.Digest = "else" })
+	_, err = guestrestore.Extract(t.Context(), s.Source, "", out+"2")
+	if fails(t, err, "is not what was backed up"); len(listing(t, filepath.Dir(out))) != 1 {
+		t.Errorf("left: %v", listing(t, filepath.Dir(out)))
+	}
+}
+
+// What appears at its place while it is written stays as it is.
+func TestExtractReplacesNothing(t *testing.T) {
+	plain, _ := machine(t)
+	s := backedUp(t, vm, plain, nil)
+	for _, disk := range []string{"", "scsi0"} {
+		out := filepath.Join(t.TempDir(), "out")
+		appear := func() error { return os.MkdirAll(out, 0o700) }
+		if disk != "" {
+			appear = func() error { return os.WriteFile(out, []byte("kept"), 0o600) }
+		}
+		s := s.Source
+		s.Folder = &opening{s.Folder, filepath.Join(filepath.Dir(out), ".draft-out"), appear}
+		_, err := guestrestore.Extract(t.Context(), s, disk, out)
+		if !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%q: %v", disk, err)
+		}
+		if names := listing(t, filepath.Dir(out)); !slices.Equal(names, []string{"out"}) {
+			t.Errorf("%q: %v", disk, names)
+		}
+	}
 }
 
 // What was saved of a node is a tar, proven by its hashes alone.

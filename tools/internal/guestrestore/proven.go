@@ -39,7 +39,7 @@ type proven struct {
 
 func (o *opened) proven(ctx context.Context) *proven {
 	r, w := io.Pipe()
-	p := &proven{ctx: ctx, o: o, check: w, verdict: make(chan error, 1), buffer: make([]byte, heldBack+chunk)}
+	p := &proven{ctx: ctx, o: o, check: w, verdict: make(chan error, 1), buffer: make([]byte, heldBack+4*chunk)}
 	go func() {
 		err := o.verify(r)
 		_ = r.CloseWithError(errors.Join(errChecked, err))
@@ -94,8 +94,10 @@ func (p *proven) ready() int {
 
 // more reads on, and has what it reads checked.
 func (p *proven) more() {
-	p.to = copy(p.buffer, p.buffer[p.from:p.to])
-	p.from = 0
+	if len(p.buffer)-p.to < chunk {
+		p.to = copy(p.buffer, p.buffer[p.from:p.to])
+		p.from = 0
+	}
 	n, err := p.o.archive.Read(p.buffer[p.to:])
 	if _, broken := p.check.Write(p.buffer[p.to : p.to+n]); broken != nil {
 		p.err = p.o.prove(p.ctx, <-p.verdict)

@@ -198,6 +198,7 @@ func TestReplace(t *testing.T) {
 	w := start(t)
 	ok(t, w.AddVM(web()))
 	s := w.backup(t, 100, nil)
+	torn := w.backup(t, 100, func(a *guestset.About) { a.Disks[1].Digest = vma.Digest{} })
 	want := w.disk(t, 100, "scsi0")
 	r := w.restore()
 	r.Replace = true
@@ -219,7 +220,6 @@ func TestReplace(t *testing.T) {
 		t.Error(err)
 	}
 	r.Agree = nil
-	torn := w.backup(t, 100, func(a *guestset.About) { a.Disks[1].Digest = vma.Digest{} })
 	_, err = r.Do(soon(t), torn.Source)
 	fails(t, err, "disk scsi1: is not what was backed up")
 	if got := w.disk(t, 100, "scsi0"); string(got) != "work of today" {
@@ -318,6 +318,54 @@ func TestRestoreInterrupted(t *testing.T) {
 	ok(t, err)
 	if !slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, "qmrestore - 300") }) {
 		t.Error("it was not interrupted in its midst")
+	}
+	w.clean(t, 300)
+}
+
+// A store may be as slow as it likes: qmrestore, which waits for the head of an
+// archive for a minute only, begins when the head is here.
+func TestRestoreFromASlowStore(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	// A minute of the fakes is three seconds.
+	s.Folder = &late{s.Folder, s.Subject.String(), 4 * time.Second}
+	r := w.restore()
+	r.ID = 300
+	_, err := r.Do(soon(t), s.Source)
+	ok(t, err)
+	if !bytes.Equal(w.disk(t, 300, "scsi0"), w.disk(t, 100, "scsi0")) {
+		t.Error("the disk differs")
+	}
+}
+
+// What is no archive at all is refused before anything begins in the cluster.
+func TestRestoreOfGarbage(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	plain, _ := machine(t)
+	s := backedUp(t, vm, plain, nil)
+	garbage := backedUp(t, guestset.Subject{Kind: guestset.Node, Name: "x"}, noise(3<<20, 5), nil)
+	a, err := garbage.Artifact()
+	ok(t, err)
+	good, err := s.Artifact()
+	ok(t, err)
+	a.Asset, a.Kind, a.Name = good.Asset, good.Kind, good.Name
+	s.damage(t, func([]byte) []byte {
+		b, err := os.ReadFile(filepath.Join(garbage.dir, "node-x-20261121T020000Z.tar.zst.age"))
+		ok(t, err)
+		return b
+	})
+	s.Set.Artifacts[0] = a
+	s.Keys = append(s.Keys, garbage.key)
+	r := w.restore()
+	r.ID, r.Storage = 300, "local"
+	_, err = r.Do(soon(t), s.Source)
+	fails(t, err, "vm-100-20261121T020000Z.vma.zst.age")
+	calls, err := w.Calls()
+	ok(t, err)
+	if slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, "qmrestore") }) {
+		t.Error("qmrestore was started")
 	}
 	w.clean(t, 300)
 }
