@@ -1,17 +1,14 @@
 package guestbackup
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/pve"
-	"github.com/railiance/railiance/tools/internal/seal"
 	"github.com/railiance/railiance/tools/internal/setrun"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -110,18 +107,11 @@ func (r *Run) take(ctx context.Context, m *Making, g pve.Guest, rule guestpolicy
 				describe(a)
 				result.Size, result.Bytes, result.Time = a.Size, d.read, m.Copies.Time
 			}},
-			{Asset: guestset.AboutAsset, Kind: guestset.AboutKind, Ext: guestset.AboutExt, Stream: func(context.Context) seal.Stream {
-				return func(w io.Writer) error {
-					about := d.about()
-					about.Time = m.Copies.Time
-					b, err := about.Encode()
-					if err != nil {
-						return err
-					}
-					_, err = io.Copy(w, bytes.NewReader(b))
-					return err
-				}
-			}},
+			Account(func() guestset.About {
+				about := d.about()
+				about.Time = m.Copies.Time
+				return about
+			}),
 		},
 		Findings: func() []catalog.Finding {
 			findings := setrun.Findings(r.Tell, folder, d.warnings())

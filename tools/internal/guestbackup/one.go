@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/seal"
 	"github.com/railiance/railiance/tools/internal/setrun"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -84,4 +86,18 @@ func (r *Run) judge(result *Result, m *Making, err error) {
 	for _, left := range result.LeftOut {
 		r.Tell.Say(result.Folder, "left out: %s", left)
 	}
+}
+
+// Account is the part of a set that tells of the others.
+func Account(about func() guestset.About) Part {
+	return Part{Asset: guestset.AboutAsset, Kind: guestset.AboutKind, Ext: guestset.AboutExt, Stream: func(context.Context) seal.Stream {
+		return func(w io.Writer) error {
+			b, err := about().Encode()
+			if err != nil {
+				return err
+			}
+			_, err = w.Write(b)
+			return err
+		}
+	}}
 }

@@ -169,6 +169,8 @@ func counts(artifacts []catalog.Artifact) []setrun.Count {
 			return []setrun.Count{{Name: "devices", Least: 1}, {Name: "stored", Least: leastBytes}}
 		case guestset.KindTar:
 			return []setrun.Count{{Name: "bytes", Least: leastBytes}}
+		case guestset.KindNode:
+			return []setrun.Count{{Name: "members", Least: leastMembers}}
 		}
 	}
 	return nil
@@ -176,6 +178,9 @@ func counts(artifacts []catalog.Artifact) []setrun.Count {
 
 // leastBytes is the size of a guest below which a halving says nothing.
 const leastBytes = 64 << 20
+
+// leastMembers is the same of the files of a node.
+const leastMembers = 200
 
 func size(m *catalog.Manifest) int64 {
 	var n int64

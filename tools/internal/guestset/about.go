@@ -22,10 +22,11 @@ const (
 
 // The kinds of the artifacts themselves, and their extensions.
 const (
-	KindVMA = "vma"
-	KindTar = "ct-tar"
-	ExtVMA  = "vma.zst"
-	ExtTar  = "tar.zst"
+	KindVMA  = "vma"
+	KindTar  = "ct-tar"
+	KindNode = "node-tar"
+	ExtVMA   = "vma.zst"
+	ExtTar   = "tar.zst"
 )
 
 // aboutLimit bounds what is read of an account, in bytes.
@@ -38,8 +39,8 @@ const aboutFormat = 1
 // and logs hold what is nobody else's business.
 type About struct {
 	Format   int       `json:"format"`
-	Guest    int       `json:"guest"`
-	Type     string    `json:"type"` // qemu or lxc
+	Guest    int       `json:"guest"` // 0: it is a node
+	Type     string    `json:"type"`  // qemu, lxc or node
 	Name     string    `json:"name"`
 	Node     string    `json:"node"` // where it ran
 	Time     time.Time `json:"time"` // of the set
@@ -62,11 +63,11 @@ type Disk struct {
 	Digest vma.Digest `json:"digest"`
 }
 
-// Tar is the content of a container.
+// Tar is the content of a container, or of a node.
 type Tar struct {
 	Members int64  `json:"members"`
 	Bytes   int64  `json:"bytes"`  // of the files in it
-	Digest  string `json:"digest"` // of its content, as package cttar makes it
+	Digest  string `json:"digest"` // of its content, as package cttar makes it; of a node, as nodetar does
 }
 
 // LeftOut is a disk or mount point that is in no backup.

@@ -39,6 +39,7 @@ func (w *World) nodeEnv(node string) []string {
 		"PATH=" + filepath.Join(dir, "bin") + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=" + filepath.Join(dir, "root"), "TMPDIR=" + filepath.Join(dir, "tmp"),
 		DirVariable + "=" + w.Dir, NodeVariable + "=" + node, NodeDirVariable + "=" + dir,
+		"RAILIANCE_ROOT=" + dir, // of what reads a node's own files
 	}
 	if second := os.Getenv(SecondVariable); w.Second > 0 {
 		env = append(env, SecondVariable+"="+w.Second.String())
