@@ -18,7 +18,7 @@ ifneq ($(shell command -v $(GO) 2>/dev/null),)
 SOURCES := go.mod go.sum $(shell find tools -type f ! -name '*_test.go' ! -path '*/testdata/*' ! -name README.md)
 endif
 
-.PHONY: help build test e2e demo bench bench-vm lint clean
+.PHONY: help build test e2e e2e-tb demo bench bench-vm bench-tb lint clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -38,6 +38,10 @@ test: ## everything that needs neither root nor a cluster; MUST_RUN=1 fails inst
 e2e: ## as root: the disaster in every variant, on real etcd, API server and Helm
 	@sh testdata/e2e/run.sh
 
+e2e-tb: ## as root: every pair of faults in real Thunderbolt rings; ten minutes
+	@RING_PAIRS=all $(GO) test -count=1 -run TestPlantedIsFound ./tools/internal/tbcli
+	@RING_PAIRS=same $(GO) test -count=1 -run TestPlantedIsFound ./tools/internal/tbcli
+
 demo: ## the main job from end to end, told step by step
 	@sh testdata/demo/run.sh
 
@@ -46,6 +50,9 @@ bench: ## against the shell pipeline that this replaces
 
 bench-vm: ## guests: against zstd | age, restic and borg
 	@sh bench/vm.sh
+
+bench-tb: ## as root: the check of the Thunderbolt ring, against the same in shell
+	@sh bench/tb.sh
 
 lint: ## gofmt and vet
 	@unformatted=$$(git ls-files -z -co --exclude-standard -- '*.go' | xargs -0r gofmt -l); \

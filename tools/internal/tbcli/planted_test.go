@@ -97,7 +97,7 @@ func tryOut(t *testing.T, r *tbtest.Ring, faults []tbtest.Fault) string {
 	if err := r.Settle(ctx); err != nil {
 		t.Error(err)
 	}
-	d := lookAt(t, r, 4*time.Second)
+	d := lookAt(t, r, 8*time.Second)
 	if err := r.Heal(ctx); err != nil {
 		t.Error(err)
 	}

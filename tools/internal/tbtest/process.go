@@ -84,6 +84,7 @@ mount --rbind /dev dev
 mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t tmpfs -o mode=0755 tmpfs run
+mount -t tmpfs -o mode=0700 tmpfs root
 mkdir run/sshd run/network run/udev
 mkdir -p ".$dir"
 mount --bind "$dir" ".$dir"

@@ -47,7 +47,7 @@ func (m *mind) access(n PlanNode) {
 		for _, u := range s.Unread {
 			m.note("%s: %s", name, clean(u))
 		}
-		if s.SSH.Took > slow {
+		if s.SSH.Took > slow && !m.allSlow() {
 			m.fault(Fault{Kind: SSHSlow, Severity: Warning, End: at,
 				What: fmt.Sprintf("ssh to %s took %s", name, s.SSH.Took.Round(100*time.Millisecond)),
 				Mend: []string{fmt.Sprintf("ssh -v %s true; its name service, its disk and its load are the usual reasons", target)}})
@@ -56,6 +56,22 @@ func (m *mind) access(n PlanNode) {
 			m.note("the clock of %s differs from ours by %s", name, s.Clock.Round(time.Second))
 		}
 	}
+}
+
+// allSlow tells whether ssh is slow to every node: then it is us.
+func (m *mind) allSlow() bool {
+	judged := 0
+	for _, n := range m.plan.Nodes {
+		s := m.seen[n.Name]
+		if !s.judged() {
+			continue
+		}
+		if s.SSH.Took <= slow {
+			return false
+		}
+		judged++
+	}
+	return judged > 1
 }
 
 func cleanAll(lines []string) []string {

@@ -91,7 +91,7 @@ func (m *mind) overheard(leading []offer, elsewhere offer) {
 
 // chosen judges the ports of a node whose neighbours all lead, the best first.
 func (m *mind) chosen(n PlanNode, leading []offer) {
-	const few = 5 // what a shut port may say for itself
+	const few = 5 // what an interface may say for itself, past its bridge
 	for i, o := range leading {
 		m.blocked[o.end] = i > 0
 	}
@@ -103,8 +103,8 @@ func (m *mind) chosen(n PlanNode, leading []offer) {
 	// should be silent; if not, the other way.
 	best, second := leading[0], leading[1]
 	m.blocked[second.end] = false
-	if best.heard == 0 {
-		m.unheardEnd(best, fmt.Sprintf("%s received no packet, and %s %d", best.far, second.far, second.heard))
+	if best.heard < few {
+		m.unheardEnd(best, fmt.Sprintf("%s received %d packets, and %s %d", best.far, best.heard, second.far, second.heard))
 		return
 	}
 	deaf := best

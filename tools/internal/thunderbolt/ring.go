@@ -46,6 +46,9 @@ func (m *mind) consequences() {
 			unseen = append(unseen, clean(n.Name))
 		}
 	}
+	if m.allSlow() {
+		m.note("ssh to every node was slow: this machine is busy, or the management network is")
+	}
 	if len(unseen) > 0 {
 		m.note("%s could not be looked at: what is wrong inside is not judged", names(unseen))
 	}
