@@ -88,6 +88,8 @@ func (s *Site) begin(ctx context.Context) error {
 
 // probe writes a draft twice: the second time must be refused.
 func (s *Site) probe(ctx context.Context) error {
+	s.probing.Lock() // a Sweep of this run would take the draft away between
+	defer s.probing.Unlock()
 	key := s.Prefix + probePrefix + rand.Text()
 	sum := sha256.Sum256([]byte("x"))
 	put := func() error {
@@ -118,6 +120,8 @@ func (s *Site) probe(ctx context.Context) error {
 
 // sweepProbes removes what a Check left that was killed.
 func (s *Site) sweepProbes(ctx context.Context) error {
+	s.probing.Lock()
+	defer s.probing.Unlock()
 	var keys []string
 	err := s.list(ctx, s.Prefix+probePrefix, func(o minio.ObjectInfo) { keys = append(keys, o.Key) })
 	if err != nil {

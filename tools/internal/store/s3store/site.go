@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,8 @@ type Site struct {
 	core  minio.Core
 	clock *clock
 	wrote atomic.Bool // a Check has written: the next ones only look
+	// probing is held by who writes a probe, or takes those away that were left.
+	probing sync.Mutex
 	// What tests make smaller.
 	part  int           // bytes
 	pause time.Duration // before a second try

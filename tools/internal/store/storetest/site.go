@@ -28,6 +28,31 @@ func RunSite(t *testing.T, open func(t *testing.T) store.Site) {
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
+	t.Run("guests are begun at once", func(t *testing.T) {
+		for range 5 { // a site writes for its first check only
+			begunAtOnce(t, open(t))
+		}
+	})
+}
+
+// Each guest is begun with a check of the site and a sweep of its own folder:
+// the one must not take away what another's check has just written.
+func begunAtOnce(t *testing.T, s store.Site) {
+	t.Helper()
+	var together sync.WaitGroup
+	for _, name := range []string{"vm-1", "vm-2", "vm-3", "ct-4", "ct-5", "ct-6"} {
+		together.Go(func() {
+			for range 3 {
+				if err := s.Check(context.Background(), 1); err != nil {
+					t.Error(err)
+				}
+				if swept, err := s.Sweep(context.Background(), name); err != nil || len(swept) > 0 {
+					t.Errorf("sweep: %q, %v", swept, err)
+				}
+			}
+		})
+	}
+	together.Wait()
 }
 
 func in(t *testing.T, s store.Site, name string) store.Store {
