@@ -4,7 +4,10 @@
 #   helm3 helm4             from testdata/real/helm
 #   versitygw               from testdata/real/versitygw, an S3 service
 #
-# usage: build.sh [DIR]     DIR defaults to ${XDG_CACHE_HOME:-$HOME/.cache}/railiance/real
+# usage: build.sh [DIR [PROGRAM…]]
+#
+# DIR defaults to ${XDG_CACHE_HOME:-$HOME/.cache}/railiance/real; without names
+# all of them are built.
 #
 # It needs Go, a C compiler (or none: SQLite is then the one written in Go) and
 # the module proxy. What is up to date is not built again; "up to date" is told
@@ -15,6 +18,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 dir=${1:-${XDG_CACHE_HOME:-${HOME:?give DIR or set HOME}/.cache}/railiance/real}
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
+[ $# = 0 ] || shift
+wanted=" ${*:-k3s systemctl etcdutl helm3 helm4 versitygw} "
 
 k3s_version=v1.36.3+k3s1
 kube=k8s.io/component-base/version
@@ -37,6 +42,10 @@ stamp() {
 
 # build NAME FOLDER PACKAGE LDFLAGS
 build() {
+	case $wanted in
+	*" $1 "*) ;;
+	*) return 0 ;;
+	esac
 	want=$(stamp "$2")
 	if [ -x "$dir/$1" ] && [ "$(cat "$dir/.$1.stamp" 2>/dev/null)" = "$want" ]; then
 		echo "$1: up to date"

@@ -24,14 +24,17 @@ func (s *Stage) Path(rel string) string { return filepath.Join(s.Dir, rel) }
 
 // Tool runs a program as a person would, who sees the command and what it says.
 func (s *Stage) Tool(ctx context.Context, args ...string) error {
-	s.Show(args...)
-	out := &indent{w: os.Stdout}
-	return s.Exec(ctx, out, out, args...)
+	_, err := s.Shown(ctx, args...)
+	return err
 }
 
-// Show shows a command.
-func (s *Stage) Show(args ...string) {
+// Shown is Tool, and returns what the program said, on both its outputs.
+func (s *Stage) Shown(ctx context.Context, args ...string) (string, error) {
 	fmt.Printf("   $ %s\n", strings.ReplaceAll(strings.Join(args, " "), s.Dir, "."))
+	var said strings.Builder
+	out := io.MultiWriter(&indent{w: os.Stdout}, &said)
+	err := s.Exec(ctx, out, out, args...)
+	return said.String(), err
 }
 
 // Exec runs a program from the stage's folder bin, or else from PATH. What goes
