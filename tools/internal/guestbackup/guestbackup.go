@@ -58,6 +58,9 @@ type Run struct {
 	// IfOlderThan skips a guest whose newest set is younger than that in every
 	// one of its sites; 0 skips none.
 	IfOlderThan time.Duration
+	// Findings are of the run itself, as of the network that it crosses: they
+	// stand in each of its sets.
+	Findings []catalog.Finding
 
 	keys setrun.Keys
 }

@@ -146,8 +146,12 @@ func (m *Making) Make(ctx context.Context, c Contents) error {
 		artifacts = append(artifacts, a)
 	}
 	var findings []catalog.Finding
+	for _, f := range m.run.Findings {
+		f.Asset = m.Subject.String()
+		findings = append(findings, f)
+	}
 	if c.Findings != nil {
-		findings = c.Findings()
+		findings = append(findings, c.Findings()...)
 	}
 	return m.Copies.Publish(ctx, artifacts, findings, m.rule.Keep, counts(artifacts)...)
 }
