@@ -124,6 +124,11 @@ func (m *mind) paths(p pair) [][]int {
 		}
 	}
 	walk(p.a, []string{p.a}, nil)
+	if m.plan.Routed && len(found) > 0 {
+		// Routers take the shortest.
+		least := len(slices.MinFunc(found, func(a, b []int) int { return len(a) - len(b) }))
+		found = slices.DeleteFunc(found, func(way []int) bool { return len(way) > least })
+	}
 	return found
 }
 
