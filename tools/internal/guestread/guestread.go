@@ -18,6 +18,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/cttar"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/store"
 	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/unseal"
@@ -173,6 +174,12 @@ func check(kind string, archive io.Reader, about guestset.About) error {
 			return err
 		}
 		return Container(found, about)
+	case guestset.KindNode:
+		found, err := nodetar.Verify(archive)
+		if err != nil {
+			return err
+		}
+		return Node(found, about)
 	}
 	return fmt.Errorf("an archive of kind %q cannot be taken apart here", kind)
 }
@@ -207,6 +214,18 @@ func Container(found cttar.Archive, about guestset.About) error {
 	switch want := about.Tar; {
 	case want == nil:
 		return errors.New("the account tells of no container")
+	case found.Digest != want.Digest:
+		return fmt.Errorf("is not what was backed up: %d members, %d bytes, digest %s, not %d members, %d bytes, digest %s",
+			found.Members, found.Bytes, found.Digest, want.Members, want.Bytes, want.Digest)
+	}
+	return nil
+}
+
+// Node says how the files of a node differ from the account.
+func Node(found nodetar.Archive, about guestset.About) error {
+	switch want := about.Tar; {
+	case want == nil:
+		return errors.New("the account tells of no files of a node")
 	case found.Digest != want.Digest:
 		return fmt.Errorf("is not what was backed up: %d members, %d bytes, digest %s, not %d members, %d bytes, digest %s",
 			found.Members, found.Bytes, found.Digest, want.Members, want.Bytes, want.Digest)

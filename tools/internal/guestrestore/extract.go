@@ -14,6 +14,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/cttar"
 	"github.com/railiance/railiance/tools/internal/guestread"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/vma"
 )
@@ -64,14 +65,12 @@ func Extract(ctx context.Context, s Source, disk, path string) (done Extracted, 
 	case disk != "":
 		return done, d.publishFile(rawName(disk))
 	}
-	if s.Set.Holds(guestset.AboutAsset) {
-		account, err := json.MarshalIndent(from.about, "", "  ")
-		if err == nil {
-			err = d.write("about.json", append(account, '\n'))
-		}
-		if err != nil {
-			return done, err
-		}
+	account, err := json.MarshalIndent(from.about, "", "  ")
+	if err == nil {
+		err = d.write("about.json", append(account, '\n'))
+	}
+	if err != nil {
+		return done, err
 	}
 	return done, d.publish()
 }
@@ -104,14 +103,16 @@ func (o *opened) extract(ctx context.Context, d *draft, disk string) ([]File, er
 		return o.disks(ctx, d, disk)
 	case guestset.KindTar:
 		return o.tar(ctx, d)
+	case guestset.KindNode:
+		return o.copy(ctx, d, o.Asset+".tar", func(r io.Reader) error {
+			found, err := nodetar.Verify(r)
+			if err != nil {
+				return err
+			}
+			return guestread.Node(found, o.about)
+		})
 	}
-	// That of a node: what it holds is proven by the hashes alone.
-	return o.copy(ctx, d, plainName(o.Name), nil)
-}
-
-// plainName is the name of an artifact without what it was sealed with.
-func plainName(name string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(name, ".age"), ".zst")
+	return nil, fmt.Errorf("%s: an archive of kind %q cannot be taken apart here", o.Name, o.Kind)
 }
 
 func (o *opened) disks(ctx context.Context, d *draft, only string) (files []File, err error) {
@@ -223,10 +224,7 @@ func (o *opened) copy(ctx context.Context, d *draft, name string, check func(io.
 		ours = err
 		return n, err
 	}))
-	if check != nil {
-		err = check(written)
-	}
-	if err == nil {
+	if err = check(written); err == nil {
 		_, err = io.Copy(io.Discard, written)
 	}
 	if ours != nil {

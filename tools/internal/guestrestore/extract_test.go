@@ -18,6 +18,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/unseal"
 	"github.com/railiance/railiance/tools/internal/vma"
 	"github.com/railiance/railiance/tools/internal/vma/vmatest"
@@ -52,15 +53,21 @@ func machine(t *testing.T) (plain []byte, disks map[string][]byte) {
 
 func container(t *testing.T) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for _, f := range []struct{ name, text string }{
+	return archived(t, [][2]string{
 		{"./etc/vzdump/pct.conf", "arch: amd64\nhostname: dns\nrootfs: local:200/vm-200-disk-0.raw,size=1G\nunprivileged: 1\n"},
 		{"./etc/vzdump/pct.fw", "[OPTIONS]\nenable: 1\n"},
 		{"./etc/hostname", "dns\n"}, {"./var/data", string(noise(200<<10, 4))},
-	} {
-		ok(t, w.WriteHeader(&tar.Header{Name: f.name, Mode: 0o644, Size: int64(len(f.text)), Format: tar.FormatPAX}))
-		_, err := w.Write([]byte(f.text))
+	})
+}
+
+// archived is a tar of files, each its name and its content.
+func archived(t *testing.T, files [][2]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, f := range files {
+		ok(t, w.WriteHeader(&tar.Header{Name: f[0], Mode: 0o644, Size: int64(len(f[1])), Format: tar.FormatPAX}))
+		_, err := w.Write([]byte(f[1]))
 		ok(t, err)
 	}
 	ok(t, w.Close())
@@ -178,21 +185,27 @@ func TestExtractReplacesNothing(t *testing.T) {
 	}
 }
 
-// What was saved of a node is a tar, proven by its hashes alone.
 func TestExtractNode(t *testing.T) {
-	plain := noise(300<<10, 7)
-	s := backedUp(t, guestset.Subject{Kind: guestset.Node, Name: "baobab"}, plain, nil)
+	plain := archived(t, [][2]string{{"etc/hostname", "baobab\n"}, {"etc/pve/storage.cfg", string(noise(300<<10, 7))}, {nodetar.Report, "{}"}})
+	node := guestset.Subject{Kind: guestset.Node, Name: "baobab"}
+	s := backedUp(t, node, plain, nil)
 	dir := t.TempDir()
 	_, err := guestrestore.Extract(t.Context(), s.Source, "", filepath.Join(dir, "out"))
 	ok(t, err)
-	got, err := os.ReadFile(filepath.Join(dir, "out", "node-baobab-20261121T020000Z.tar"))
-	if err != nil || !bytes.Equal(got, plain) || len(listing(t, filepath.Join(dir, "out"))) != 1 {
+	got, err := os.ReadFile(filepath.Join(dir, "out", "node-baobab.tar"))
+	if err != nil || !bytes.Equal(got, plain) || len(listing(t, filepath.Join(dir, "out"))) != 2 {
 		t.Errorf("%d bytes, %v, %v", len(got), err, listing(t, filepath.Join(dir, "out")))
 	}
 	s.damage(t, func(b []byte) []byte { return b[:len(b)-1] })
-	_, err = guestrestore.Extract(t.Context(), s.Source, "", filepath.Join(dir, "other"))
-	if fails(t, err, "torn"); len(listing(t, dir)) != 1 {
-		t.Errorf("left: %v", listing(t, dir))
+	for want, s := range map[string]set{
+		"torn":                      s,
+		"is not what was backed up": backedUp(t, node, plain, func(a *guestset.About) { a.Tar.Digest = "else" }),
+		`its account is of node "x`: backedUp(t, node, plain, func(a *guestset.About) { a.Node = "x" }),
+	} {
+		_, err = guestrestore.Extract(t.Context(), s.Source, "", filepath.Join(dir, "other"))
+		if fails(t, err, want); len(listing(t, dir)) != 1 {
+			t.Errorf("left: %v", listing(t, dir))
+		}
 	}
 }
 

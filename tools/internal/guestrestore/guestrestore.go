@@ -38,8 +38,7 @@ type Source struct {
 // Artifact is the guest itself.
 func (s Source) Artifact() (catalog.Artifact, error) {
 	a, there := s.Set.Artifact(s.Subject.String())
-	// A node tells of itself inside of its archive.
-	if !there || !s.Set.Holds(a.Asset) || s.Subject.Kind != guestset.Node && !s.Set.Holds(guestset.AboutAsset) {
+	if !there || !s.Set.Holds(a.Asset) || !s.Set.Holds(guestset.AboutAsset) {
 		return a, fmt.Errorf("%s does not hold %s whole", s.Set.Name(), s.Subject)
 	}
 	return a, nil
@@ -57,11 +56,9 @@ func (s Source) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	about := guestset.About{}
-	if s.Set.Holds(guestset.AboutAsset) {
-		if about, err = guestread.About(ctx, s.Folder, s.Set.Manifest, s.Keys); err == nil {
-			err = s.belongs(about)
-		}
+	about, err := guestread.About(ctx, s.Folder, s.Set.Manifest, s.Keys)
+	if err == nil {
+		err = s.belongs(about)
 	}
 	if err != nil {
 		return nil, unreliable(ctx, err)
@@ -73,8 +70,11 @@ func (s Source) open(ctx context.Context) (*opened, error) {
 	return &opened{a, about, archive}, nil
 }
 
-// belongs refuses the account of another guest or another time.
+// belongs refuses the account of another guest or node, or of another time.
 func (s Source) belongs(about guestset.About) error {
+	if s.Subject.Kind == guestset.Node && about.Node != s.Subject.Name {
+		return fmt.Errorf("%s: its account is of node %q", s.Set.Name(), about.Node)
+	}
 	if about.Guest != s.Subject.ID || !about.Time.Equal(s.Set.Time) {
 		return fmt.Errorf("%s: its account is of guest %d at %s", s.Set.Name(), about.Guest, about.Time.UTC().Format(catalog.TimeLayout))
 	}

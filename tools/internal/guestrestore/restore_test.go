@@ -16,6 +16,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/pvetest/nodes"
@@ -345,7 +346,7 @@ func TestRestoreOfGarbage(t *testing.T) {
 	ok(t, w.AddVM(web()))
 	plain, _ := machine(t)
 	s := backedUp(t, vm, plain, nil)
-	garbage := backedUp(t, guestset.Subject{Kind: guestset.Node, Name: "x"}, noise(3<<20, 5), nil)
+	garbage := backedUp(t, guestset.Subject{Kind: guestset.Node, Name: "x"}, archived(t, [][2]string{{"x", string(noise(3<<20, 5))}, {nodetar.Report, ""}}), nil)
 	a, err := garbage.Artifact()
 	ok(t, err)
 	good, err := s.Artifact()

@@ -17,6 +17,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/cttar"
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/seal"
 	"github.com/railiance/railiance/tools/internal/store"
@@ -72,17 +73,16 @@ func backedUp(t *testing.T, s guestset.Subject, plain []byte, change func(*guest
 	bytesOf := func(b []byte) seal.Stream {
 		return func(w io.Writer) error { _, err := w.Write(b); return err }
 	}
-	if s.Kind == guestset.Node {
-		put(s.String(), "node-tar", guestset.ExtTar, bytesOf(plain).Zstd())
-		return set{guestrestore.Source{Folder: folder, Subject: s, Set: catalog.Set{Manifest: m}, Keys: []age.Identity{key}}, dir, key}
-	}
 	about := account(t, s, plain)
 	if change != nil {
 		change(&about)
 	}
 	kind, ext := guestset.KindVMA, guestset.ExtVMA
-	if s.Kind == guestset.CT {
+	switch s.Kind {
+	case guestset.CT:
 		kind, ext = guestset.KindTar, guestset.ExtTar
+	case guestset.Node:
+		kind, ext = guestset.KindNode, guestset.ExtTar
 	}
 	put(s.String(), kind, ext, bytesOf(plain).Zstd())
 	b, err := about.Encode()
@@ -101,6 +101,11 @@ func account(t *testing.T, s guestset.Subject, plain []byte) guestset.About {
 		about.Type, about.Config, about.Firewall = "lxc", string(found.Config), string(found.Firewall)
 		about.Tar = &guestset.Tar{Members: found.Members, Bytes: found.Bytes, Digest: found.Digest}
 		return about
+	}
+	if s.Kind == guestset.Node {
+		found, err := nodetar.Verify(bytes.NewReader(plain))
+		ok(t, err)
+		return guestset.About{Type: "node", Node: s.Name, Time: at, Tar: &guestset.Tar{Members: found.Members, Bytes: found.Bytes, Digest: found.Digest}}
 	}
 	found, err := vma.Verify(bytes.NewReader(plain))
 	ok(t, err)
