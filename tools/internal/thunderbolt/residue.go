@@ -88,61 +88,6 @@ func without(all, some []pair) []pair {
 	return slices.DeleteFunc(slices.Clone(all), func(p pair) bool { return slices.Contains(some, p) })
 }
 
-// expected tells whether pings from a should reach b, by all that is known.
-func (m *mind) expected(p pair) bool {
-	for _, n := range []string{p.a, p.b} {
-		if m.mute[n] || m.down[n] {
-			return false
-		}
-	}
-	if m.has(End{Node: p.a}, NoRoute) || m.has(End{Node: p.b}, NoRoute) {
-		return false
-	}
-	return len(m.cables) == 0 || len(m.paths(p)) > 0
-}
-
-// paths are the ways from a to b, each as numbers of cables. Spanning tree
-// leaves one; where it is not known what is blocked, or there is none, several.
-func (m *mind) paths(p pair) [][]int {
-	const most = 8
-	var found [][]int
-	var walk func(at string, been []string, way []int)
-	walk = func(at string, been []string, way []int) {
-		if len(found) == most {
-			return
-		}
-		if at == p.b {
-			found = append(found, slices.Clone(way))
-			return
-		}
-		for i, c := range m.cables {
-			for k := range c {
-				if next := c[1-k].Node; c[k].Node == at && !slices.Contains(been, next) && m.carries(c) {
-					walk(next, append(been, next), append(way, i))
-				}
-			}
-		}
-	}
-	walk(p.a, []string{p.a}, nil)
-	if m.plan.Routed && len(found) > 0 {
-		// Routers take the shortest.
-		least := len(slices.MinFunc(found, func(a, b []int) int { return len(a) - len(b) }))
-		found = slices.DeleteFunc(found, func(way []int) bool { return len(way) > least })
-	}
-	return found
-}
-
-// crosses tells whether cable i is on any way of the pair, and whether on all.
-func (m *mind) crosses(p pair, i int) (any, all bool) {
-	ways := m.paths(p)
-	all = len(ways) > 0
-	for _, way := range ways {
-		on := slices.Contains(way, i)
-		any, all = any || on, all && on
-	}
-	return any, all
-}
-
 // unexplained leaves the pairs that no fault of the kinds touches.
 func (m *mind) unexplained(pairs []pair, kinds ...Kind) []pair {
 	return slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool {
@@ -202,46 +147,6 @@ func (m *mind) byCounters(dead []pair) {
 			}
 		}
 	}
-}
-
-// muted finds a node that hears others and is heard by nobody, where there are
-// no counters to tell the cable.
-func (m *mind) muted(dead []pair) {
-	for _, n := range m.plan.Nodes {
-		s := m.seen[n.Name]
-		if !s.judged() || s.Passed != nil || len(m.plan.Nodes) < 3 {
-			continue
-		}
-		silent, hears, heard := 0, 0, 0
-		for _, o := range m.plan.Nodes {
-			if o.Name == n.Name {
-				continue
-			}
-			if slices.Contains(dead, pair{n.Name, o.Name}) && slices.Contains(dead, pair{o.Name, n.Name}) {
-				silent++
-			}
-			hears += m.knows(n.Name, o)
-			heard += m.knows(o.Name, n)
-		}
-		if silent < len(m.plan.Nodes)-1 || hears == 0 || heard > 0 {
-			continue
-		}
-		m.faults = slices.DeleteFunc(m.faults, func(f Fault) bool { return f.Kind == OneWay && f.Node == n.Name })
-		m.fault(Fault{Kind: OneWay, Severity: Critical, End: End{Node: n.Name},
-			What:     fmt.Sprintf("nothing that %s sends arrives at any node, and it hears them", clean(n.Name)),
-			Evidence: []string{fmt.Sprintf("%s knows the MAC of %d nodes, and no node knows its", clean(n.Name), hears), "no ping from or to it comes back"},
-			Mend:     []string{on(n.Name, "tc qdisc show; nft list ruleset (what drops what it sends?)"), fmt.Sprintf("or plug the cables of %s anew", clean(n.Name))}})
-	}
-}
-
-// knows counts 1 if node has the MAC of other.
-func (m *mind) knows(node string, other PlanNode) int {
-	for _, a := range other.Addresses {
-		if slices.ContainsFunc(m.seen[node].Neighbours, func(k Neighbour) bool { return k.Address == a.Addr() && k.MAC != "" }) {
-			return 1
-		}
-	}
-	return 0
 }
 
 // said is the pings of the pairs as evidence.
