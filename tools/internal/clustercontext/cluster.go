@@ -125,8 +125,35 @@ func (d *decoder) network(n node, nodes []string) *Network {
 			net.Interfaces[m.key] = append(net.Interfaces[m.key], name)
 		}
 	}
+	d.paths(o, net, nodes)
 	d.cables(o, net, nodes)
 	return net
+}
+
+// paths are where interfaces are on the bus. They become lines of files on the
+// nodes, and so must be plain words.
+func (d *decoder) paths(o object, net *Network, nodes []string) {
+	paths, _ := o.find("paths")
+	for _, m := range d.ofNodes(paths, nodes) {
+		for _, i := range d.named(m.node) {
+			path := d.string(i.node)
+			switch {
+			case !slices.Contains(net.Interfaces[m.key], i.key):
+				d.fault(i.node, "%s is not among the interfaces of %s", host.Printable(i.key), m.key)
+			case path != "" && !word(path, 200, "_.:@+-"):
+				d.fault(i.node, "%q is no path of udev, such as pci-0000:00:0d.2 (udevadm info /sys/class/net/%s tells ID_PATH)", path, i.key)
+			case path != "":
+				if net.Paths == nil {
+					net.Paths = map[string]map[string]string{}
+				}
+				if net.Paths[m.key] == nil {
+					net.Paths[m.key] = map[string]string{}
+				}
+				d.once(i.node, "path "+path+" of "+m.key)
+				net.Paths[m.key][i.key] = path
+			}
+		}
+	}
 }
 
 // mode checks what only a thunderbridge must have.

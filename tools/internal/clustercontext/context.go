@@ -73,6 +73,7 @@ type Network struct {
 	Gateway    netip.Addr
 	Addresses  map[string][]netip.Prefix // by node
 	Interfaces map[string][]string       // by node: the interfaces that belong to it
+	Paths      map[string]map[string]string // by node and interface: its place on the bus, as udev's ID_PATH
 	Cables     []Cable
 }
 

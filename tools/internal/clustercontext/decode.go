@@ -18,7 +18,7 @@ func fields() map[string][]string {
 		"cluster":  {"nodes", "networks", "backupServers"},
 		"node":     {"hosts"},
 		"networks": {"wan", "thunderbridge"},
-		"network":  {"mode", "bridge", "mtu", "stp", "gateway", "addresses", "interfaces", "cables"},
+		"network":  {"mode", "bridge", "mtu", "stp", "gateway", "addresses", "interfaces", "paths", "cables"},
 		"server":   {"host", "stores"},
 		"store": {"type", "path", "marker", "endpoint", "bucket", "region", "prefix", "pathStyle", "lockDays", "url",
 			"ca", "credentials"},

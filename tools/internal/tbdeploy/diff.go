@@ -1,0 +1,101 @@
+package tbdeploy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/railiance/railiance/tools/internal/host"
+)
+
+// Change is a file that is to be different from what the node has.
+type Change struct {
+	Path string `json:"path"`
+	What string `json:"what"` // new, changed or removed
+	Diff string `json:"diff"` // lines with a space, + or - before them
+}
+
+const diffLinesMax = 2000
+
+// change compares a file as it should be with what the node has.
+func change(f File, has Has) (Change, bool) {
+	switch {
+	case has.Odd:
+		return Change{f.Path, "changed", "is no file on the node\n"}, true
+	case f.Gone && !has.There:
+		return Change{}, false
+	case f.Gone:
+		return Change{f.Path, "removed", diff(has.Text, "")}, true
+	case !has.There:
+		return Change{f.Path, "new", diff("", f.Text)}, true
+	case has.Text == f.Text:
+		return Change{}, false
+	}
+	return Change{f.Path, "changed", diff(has.Text, f.Text)}, true
+}
+
+// diff shows what differs, with three lines around.
+func diff(old, new string) string {
+	a, b := lines(old), lines(new)
+	if len(a) > diffLinesMax || len(b) > diffLinesMax {
+		return fmt.Sprintf("too long to be compared: %d lines become %d\n", len(a), len(b))
+	}
+	// common[i][j] is how much of a[i:] and b[j:] can stay.
+	common := make([][]int, len(a)+1)
+	for i := range common {
+		common[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if a[i] == b[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			} else {
+				common[i][j] = max(common[i+1][j], common[i][j+1])
+			}
+		}
+	}
+	var all []string
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		switch {
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			all = append(all, " "+a[i])
+			i, j = i+1, j+1
+		case i < len(a) && (j == len(b) || common[i+1][j] >= common[i][j+1]):
+			all = append(all, "-"+a[i])
+			i++
+		default:
+			all = append(all, "+"+b[j])
+			j++
+		}
+	}
+	return near(all)
+}
+
+// near leaves out what is far from every difference.
+func near(all []string) string {
+	const around = 3
+	keep := make([]bool, len(all))
+	for i, l := range all {
+		if l[0] == ' ' {
+			continue
+		}
+		for k := max(0, i-around); k <= min(len(all)-1, i+around); k++ {
+			keep[k] = true
+		}
+	}
+	var b strings.Builder
+	for i, l := range all {
+		if keep[i] {
+			b.WriteString(host.Printable(l) + "\n")
+		} else if i == 0 || keep[i-1] {
+			b.WriteString(" …\n")
+		}
+	}
+	return b.String()
+}
+
+func lines(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}

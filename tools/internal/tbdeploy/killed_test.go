@@ -1,0 +1,150 @@
+package tbdeploy
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/tbtest"
+)
+
+// Whoever deploys may die at any moment: the node is then as it was, or as it
+// was confirmed to be, and the next deployment works. The clock of the node may
+// jump by an hour meanwhile.
+func TestStoppedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	// One node after another is in the middle of something; the others rest.
+	for _, test := range []struct {
+		name, node string
+		leave      func(t *testing.T, d *Deployment, files []File)
+		left       bool // the next deployment must clear up first
+		kept       bool // what was deployed stays
+	}{
+		{"before it is applied", "baobab", func(*testing.T, *Deployment, []File) {}, false, false},
+		{"after it was applied", "ebony", apply, false, false},
+		{"and the node was switched off", "tapia", func(t *testing.T, d *Deployment, files []File) {
+			apply(t, d, files)
+			on(t, ring.Node(d.Node), "pkill -KILL -f /[p]ending/watch.sh")
+		}, true, false},
+		{"while it is confirmed", "baobab", func(t *testing.T, d *Deployment, files []File) {
+			apply(t, d, files)
+			on(t, ring.Node(d.Node), "cd /var/lib/railiance/thunderbolt/pending; mv armed confirmed")
+		}, true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			n := ring.Node(test.node)
+			before := state(t, n)
+			d := deployment(t, ring, test.node)
+			d.Window = 6 * time.Second
+			remote, _, files, err := d.look(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.begin(t.Context(), remote, files); err != nil {
+				t.Fatal(err)
+			}
+			test.leave(t, d, files)
+			if !test.left {
+				refused(t, d, "another deployment is going on")
+				other := deployment(t, ring, "ebony")
+				if other.Node == test.node {
+					other = deployment(t, ring, "tapia")
+				}
+				refused(t, other, "one node at a time")
+				time.Sleep(d.Window + 2*time.Second)
+			} else {
+				time.Sleep(1500 * time.Millisecond) // the timer sees that it is confirmed
+				refused(t, d, "an earlier deployment had not come to its end")
+			}
+			after := state(t, n)
+			if test.kept == (after == before) {
+				t.Errorf("the node is\n%s\nit was\n%s", after, before)
+			}
+			if _, found, _, err := d.look(t.Context()); err != nil || found.pending || found.held || found.recorded != test.kept {
+				t.Errorf("%+v, %v", found, err)
+			}
+		})
+	}
+}
+
+func apply(t *testing.T, d *Deployment, _ []File) {
+	t.Helper()
+	remote := d.Reach("root@" + d.Node)
+	if _, err := d.call(t.Context(), remote, "", "apply", d.names()...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A disk that is full stops it where it is, and leaves nothing.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	for node, full := range map[string]string{
+		"baobab": "/var/lib/railiance",
+		"tapia":  "/etc/network/interfaces.d",
+	} {
+		t.Run(full, func(t *testing.T) {
+			n := ring.Node(node)
+			on(t, n, "mkdir -p "+full+" && mount -t tmpfs -o size=4k tmpfs "+full+" && head -c 4000 /dev/zero >"+full+"/filler")
+			before := state(t, n)
+			d := deployment(t, ring, node)
+			if r, err := d.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "No space left") {
+				t.Errorf("%s, %v", r.Outcome, err)
+			}
+			if after := state(t, n); after != before {
+				t.Errorf("the node is\n%s\nit was\n%s", after, before)
+			}
+			on(t, n, "umount "+full)
+			if _, found, _, err := d.look(t.Context()); err != nil || found.pending {
+				t.Errorf("%+v, %v", found, err)
+			}
+		})
+	}
+}
+
+// Of two at once at most one goes on, and one node is never changed while
+// another is.
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	var wg sync.WaitGroup
+	outcomes := make([]string, 3)
+	for i, node := range []string{"ebony", "ebony", "tapia"} {
+		d := deployment(t, ring, node)
+		wg.Go(func() {
+			r, err := d.Run(t.Context())
+			outcomes[i] = r.Outcome
+			if err != nil {
+				t.Logf("%s: %v", node, err)
+			}
+		})
+	}
+	wg.Wait()
+	confirmed := 0
+	for _, o := range outcomes {
+		if o == Confirmed {
+			confirmed++
+		}
+	}
+	if confirmed > 1 {
+		t.Errorf("all were deployed at once: %v", outcomes)
+	}
+	healthy(t, deployment(t, ring, "ebony"), 30*time.Second)
+}
+
+// Where the ring is open elsewhere, a node is the bridge between the others, and
+// is left alone.
+func TestOpenElsewhere(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	if err := ring.Plant(t.Context(), tbtest.Fault{Kind: tbtest.MemberRemoved, End: tbtest.End{Node: "tapia", Interface: "thunderbolt0"}}); err != nil {
+		t.Fatal(err)
+	}
+	d := deployment(t, ring, "ebony")
+	refused(t, d, "the ring is open elsewhere")
+	mend := deployment(t, ring, "tapia")
+	run(t, mend, Confirmed)
+	healthy(t, mend, 30*time.Second)
+}

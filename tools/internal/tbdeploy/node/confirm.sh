@@ -1,0 +1,15 @@
+# confirm: stops the timer, and keeps what was replaced.
+set -eu
+[ -e "$P/confirmed" ] || mv "$P/armed" "$P/confirmed" 2>/dev/null || { echo "too late: it was undone" >&2; exit 1; }
+while read -r n mode path new old; do
+	[ "$new" = gone ] || sha256sum -- "$path"
+done <"$P/list" >"$D/deployed.new"
+sync -- "$D/deployed.new"
+mv -f "$D/deployed.new" "$D/deployed"
+mkdir -p "$D/kept"
+last=$(ls "$D/kept" | tail -n 1)
+next=$(printf %06d $((1${last:-000000} - 1000000 + 1)))
+mv "$P" "$D/kept/$next"
+ls "$D/kept" | head -n -10 | while read -r old; do rm -rf "$D/kept/$old"; done
+# The timer sees it within a second, and lets go of the lock.
+flock -w 5 "$D/lock" true || true

@@ -1,0 +1,40 @@
+# look WORD FILE...: tells what is there. Changes nothing.
+word=$1
+shift
+tell() { printf '%s %s\n' "$word" "$*"; }
+show() { # KIND FILE
+	if [ -f "$2" ]; then
+		tell "$1 $2 $(head -c 200000 -- "$2" | base64 -w 0)"
+	elif [ -e "$2" ]; then
+		tell "$1 $2 !"
+	else
+		tell "$1 $2 -"
+	fi
+}
+for f; do show file "$f"; done
+show record "$D/deployed"
+for f in /etc/network/interfaces /etc/network/interfaces.d/*; do
+	case " $* " in *" $f "*) continue ;; esac
+	[ ! -f "$f" ] || show other "$f"
+done
+[ ! -e "$P" ] || tell pending
+if [ -e "$D/lock" ] && ! flock -n "$D/lock" true; then tell held; fi
+for t in ifup ifquery udevadm flock setsid base64 sha256sum ip timeout; do
+	command -v "$t" >/dev/null || tell "lacks $t"
+done
+if [ -d "$D/kept" ]; then
+	last=$(ls "$D/kept" | tail -n 1)
+	if [ -n "$last" ]; then
+		tell "kept $last"
+		while read -r n mode path new old; do
+			if [ "$old" = there ]; then show was "$D/kept/$last/old/$n"; else tell "was $D/kept/$last/old/$n -"; fi
+			tell "path $mode $path"
+		done <"$D/kept/$last/list"
+	fi
+fi
+# The interface over which we came must not be taken away.
+for a in ${SSH_CONNECTION:-}; do
+	dev=$(ip -o addr show | while read -r _ i _ address _; do [ "${address%/*}" != "$a" ] || echo "$i"; done | head -n 1)
+	[ -z "$dev" ] || tell "over $dev"
+done
+tell end

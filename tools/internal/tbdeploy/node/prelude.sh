@@ -1,0 +1,6 @@
+# What every script of a deployment begins with.
+LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 022
+D=/var/lib/railiance/thunderbolt
+P=$D/pending
