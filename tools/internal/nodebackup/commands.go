@@ -16,7 +16,8 @@ import (
 const (
 	commandTimeout = 30 * time.Second
 	commandMax     = 8 << 20 // bytes that one may print
-	absentStatus   = 127     // of timeout, and of a shell, for a program that is not there
+	versionName    = "pveversion.txt"
+	absentStatus   = 127 // of timeout, and of a shell, for a program that is not there
 )
 
 // command is a program whose answer belongs to the picture of a node. It changes
@@ -33,7 +34,7 @@ func commands() []command {
 	c := func(name, line string) command { return command{name: name, args: strings.Fields(line)} }
 	must := func(name, line string) command { return command{name, true, strings.Fields(line)} }
 	return []command{
-		must("pveversion.txt", "pveversion"),
+		must(versionName, "pveversion"),
 		c("pveversion-v.txt", "pveversion -v"),
 		must("uname.txt", "uname -a"),
 		must("packages.txt", "dpkg-query -W"),
@@ -79,6 +80,10 @@ func (c *collection) commands(ctx context.Context) error {
 			if err := c.text(said.Name, string(out)); err != nil {
 				return err
 			}
+		}
+		if fields := strings.Split(string(out), "/"); command.name == versionName && c.version == "" && said.Status == "ok" && len(fields) > 2 {
+			c.version = setrun.Short(host.Printable(fields[1])) // pve-manager/9.2.11/…
+			c.report.Version = c.version
 		}
 		c.report.Commands = append(c.report.Commands, said)
 		if command.needed && said.Status != "ok" {

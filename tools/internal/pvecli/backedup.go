@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/nodebackup"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -61,7 +63,14 @@ func (e *estate) tellOfBackup(ctx context.Context, results []guestbackup.Result)
 	if len(affected) == 0 {
 		return nil // nothing was changed
 	}
-	summary := fmt.Sprintf("backup: %d guests done", counts[guestbackup.Done])
+	if e.network != "" {
+		details = append(details, e.network)
+	}
+	what := "guests"
+	if slices.ContainsFunc(results, func(r guestbackup.Result) bool { return r.Type == nodebackup.Type && r.Status != guestbackup.Skipped }) {
+		what = "guests and nodes"
+	}
+	summary := fmt.Sprintf("backup: %d %s done", counts[guestbackup.Done], what)
 	for _, status := range []string{guestbackup.Partly, guestbackup.Failed, guestbackup.Skipped} {
 		if counts[status] > 0 {
 			summary += fmt.Sprintf(", %d %s", counts[status], status)

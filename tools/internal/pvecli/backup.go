@@ -3,7 +3,6 @@ package pvecli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,14 +11,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/nodebackup"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
-// choice is which guests a backup is asked for.
+// choice is which guests and nodes a backup is asked for.
 type choice struct {
-	all       bool
+	all       bool // nodes, too
+	hosts     bool // the nodes themselves
 	tag, pool string
 	older     time.Duration
 }
@@ -29,21 +30,29 @@ func backup(sh *plugin.Shell) *cobra.Command {
 	var c choice
 	verb := &cobra.Command{
 		Use:   "backup [GUEST…]",
-		Short: "Back guests up: each read once, verified, encrypted, written to each of its sites",
+		Short: "Back guests and nodes up: each read once, verified, encrypted, written to each of its sites",
 		Long: `Finds each guest where it is now, has vzdump write it, takes the stream apart
 while it passes, and writes it encrypted to every site of its policy, with its
 configuration and log, under a signed manifest. Then prunes by the guest's
 retention. One guest a node at a time, the nodes at once. Needs no private key.
 
-A guest that is named, as 100, is backed up whatever the policy says of skipping
-and windows. With --if-older-than 20h a guest whose newest set is younger in each
-of its sites is passed over, so that a run that failed half way is just repeated.
+With --hosts, or --all, it backs the nodes themselves up, before the guests: the
+settings of the cluster in /etc/pve, all of /etc, root's keys, and what the node
+says of its disks, volumes, network and packages.
+
+A guest that is named, as 100, or a node, as node-baobab, is backed up whatever
+the policy says of skipping and windows. With --if-older-than 20h one whose newest
+set is younger in each of its sites is passed over, so that a run that failed half
+way is just repeated.
+
+Before, it asks what tb-check would ask: a network that is not well is told and
+noted in each set, or, where the policy says network: require, ends the run.
 
 Exit status: 0 all are backed up; 1 something failed (the others were still
 backed up); 2 usage or configuration; 3 another run holds the lock.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := c.check(args)
+			named, err := c.check(args)
 			if err != nil {
 				return err
 			}
@@ -51,51 +60,26 @@ backed up); 2 usage or configuration; 3 another run holds the lock.`,
 			if err != nil {
 				return err
 			}
-			run := e.run(c, len(ids) > 0)
+			run := e.run(c, len(args) > 0)
 			if err := run.SetUp(); err != nil {
 				return &plugin.Usage{Err: err}
 			}
 			sh.Copies = e.copies
 			var results []guestbackup.Result
 			err = sh.Deed(cmd.Context(), e.layer, plugin.Backup, func(ctx context.Context) error {
-				results, err = e.backUp(ctx, run, c, ids, w.site == "")
+				results, err = e.backUp(ctx, run, c, named, w.site == "")
 				return err
 			})
 			return errors.Join(err, e.tellOfBackup(cmd.Context(), results))
 		},
 	}
 	verb.Flags().StringVar(&w.site, "site", "", "write to this site alone, as server/store (default: those of the policy)")
-	verb.Flags().BoolVar(&c.all, "all", false, "every guest of the cluster")
+	verb.Flags().BoolVar(&c.all, "all", false, "every guest of the cluster, and every node")
+	verb.Flags().BoolVar(&c.hosts, "hosts", false, "the nodes themselves")
 	verb.Flags().StringVar(&c.tag, "tag", "", "the guests with this tag")
 	verb.Flags().StringVar(&c.pool, "pool", "", "the guests in this pool")
 	verb.Flags().DurationVar(&c.older, "if-older-than", 0, "pass over what has a newer set in each of its sites")
 	return verb
-}
-
-// check returns the guests that are named, and refuses a call that says nothing
-// of which, or several things.
-func (c choice) check(args []string) ([]int, error) {
-	n := 0
-	for _, said := range []bool{len(args) > 0, c.all, c.tag != "", c.pool != ""} {
-		if said {
-			n++
-		}
-	}
-	if n != 1 {
-		return nil, &plugin.Usage{Err: errors.New("one of guests, --all, --tag and --pool says what to back up")}
-	}
-	var ids []int
-	for _, arg := range args {
-		id, err := strconv.Atoi(strings.TrimPrefix(strings.TrimPrefix(arg, "vm-"), "ct-"))
-		if err != nil || id < 100 {
-			return nil, &plugin.Usage{Err: fmt.Errorf("%q is not the number of a guest", arg)}
-		}
-		if slices.Contains(ids, id) {
-			return nil, &plugin.Usage{Err: fmt.Errorf("guest %d is named twice", id)}
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }
 
 // run is a run of the flow over the sites of this call. One that cannot be
@@ -111,21 +95,30 @@ func (e *estate) run(c choice, asked bool) *guestbackup.Run {
 	return run
 }
 
-func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, ids []int, everywhere bool) ([]guestbackup.Result, error) {
+func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, who named, everywhere bool) ([]guestbackup.Result, error) {
 	cluster, end, err := e.connect()
 	if err != nil {
 		return nil, err
 	}
 	defer end()
 	run.Cluster = cluster
-	guests, whole, err := e.chosen(ctx, cluster, run, c, ids)
+	found, err := e.lookAtNetwork(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
-	if len(guests) == 0 && whole {
+	run.Findings, e.network = found.findings, found.verdict
+	guests, whole, err := e.chosen(ctx, cluster, run, c, who.guests)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := e.hosts(c, who.nodes)
+	if err != nil {
+		return nil, err
+	}
+	if len(guests)+len(nodes) == 0 && whole {
 		return nil, tell.Hint(errors.New("the cluster has no such guest"), "discover lists what there is")
 	}
-	results, err := run.Do(ctx, guests, c.all && whole && everywhere)
+	results, err := run.Hold(ctx, c.all && whole && everywhere, nodebackup.Deed(run, cluster, nodes), run.Guests(guests))
 	for _, r := range results {
 		if err := e.showResult(r); err != nil {
 			return results, err
@@ -143,7 +136,7 @@ func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, ids
 // chosen are the guests to back up, and whether these are all that were meant.
 func (e *estate) chosen(ctx context.Context, cluster *pve.Cluster, run *guestbackup.Run, c choice, ids []int) (guests []pve.Guest, whole bool, err error) {
 	whole = true
-	if len(ids) > 0 {
+	if !c.all && c.tag == "" && c.pool == "" {
 		for _, id := range ids {
 			g, err := cluster.Locate(ctx, id)
 			if err != nil {

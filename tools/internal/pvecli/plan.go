@@ -107,6 +107,9 @@ func (p *planning) nodes(ctx context.Context) error {
 		if err := p.say(planned{About: n.Name, Would: fmt.Sprintf("ask %s, Proxmox VE %s, by ssh %s", n.Name, n.Version, n.Target)}, n.Err); err != nil {
 			return err
 		}
+		if err := p.node(n); err != nil {
+			return err
+		}
 	}
 	for _, conflict := range inv.Conflicts {
 		p.Tell.Warn("", "%s", conflict)

@@ -64,6 +64,7 @@ sign: %s
 guests:
   cluster: madagascar
   sites: [nas/disk, nas/other]
+  nodes: {skip: true}
   rules:
     - {guest: 101, sites: [nas/disk]}
 `, filepath.Join(dir, "sign")),

@@ -18,12 +18,14 @@ import (
 func show(sh *plugin.Shell) *cobra.Command {
 	var w where
 	var at string
+	var guide bool
 	verb := &cobra.Command{
 		Use:   "show GUEST",
 		Short: "Show one set: what it holds, how it was made, what was found",
 		Long: `Shows the newest complete set of a guest, or the one of --at, in each site that
 holds it. What only the private key opens is not shown: extract writes the
-guest's configuration out.`,
+guest's configuration out. With --guide it prints how a node is built anew from
+its backup.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return &plugin.Usage{Err: fmt.Errorf("show: name one guest, as 100, vm-100 or node-baobab")}
@@ -43,6 +45,9 @@ guest's configuration out.`,
 			if err != nil {
 				return err
 			}
+			if guide {
+				return e.showGuide(args[0])
+			}
 			shown := 0
 			for _, f := range folders {
 				set, ok := f.pick(when)
@@ -61,6 +66,7 @@ guest's configuration out.`,
 		},
 	}
 	w.flags(verb)
+	verb.Flags().BoolVar(&guide, "guide", false, "how a node is built anew, as node-baobab")
 	verb.Flags().StringVar(&at, "at", "", "time of the set, as "+catalog.TimeLayout+" (default: the newest complete one)")
 	return verb
 }

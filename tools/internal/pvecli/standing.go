@@ -12,12 +12,13 @@ import (
 	"github.com/railiance/railiance/tools/internal/guestbackup"
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/nodebackup"
 	"github.com/railiance/railiance/tools/internal/pve"
 )
 
 // stand compares what is there with what the policy wants: of each guest that
 // has a backup anywhere, in each site that it should be in; and, where all are
-// asked for, of each guest that the newest discovery found.
+// asked for, of each guest that the newest discovery found, and of each node.
 func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
 	guests, whole, err := e.guests()
 	if err != nil {
@@ -45,6 +46,10 @@ func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
 		}
 	}
 	for s := range guests {
+		subjects[s] = subjects[s] || all
+	}
+	for _, node := range e.nodeNames() {
+		s := nodebackup.SubjectOf(node)
 		subjects[s] = subjects[s] || all
 	}
 	for s, asked := range subjects {

@@ -143,7 +143,7 @@ func (w *World) node(name, program string) error {
 			return err
 		}
 	}
-	for script, text := range map[string]string{"hostname": "echo " + name + "\n", "cat": catScript} {
+	for script, text := range map[string]string{"hostname": "echo " + name + "\n", "cat": catScript, "apt-mark": "echo proxmox-ve\n"} {
 		path := filepath.Join(dir, "bin", script)
 		if err := write(path, []byte("#!/bin/sh\n"+text)); err != nil {
 			return err
