@@ -181,7 +181,7 @@ func allPairs(same bool) [][]tbtest.Fault {
 		for _, b := range tbtest.Kinds()[i:] {
 			second := at(b, "tapia", "thunderbolt0")
 			if same {
-				if a == b {
+				if a == b || !together(a, b) {
 					continue
 				}
 				second = at(b, "ebony", "thunderbolt1")
@@ -190,6 +190,14 @@ func allPairs(same bool) [][]tbtest.Fault {
 		}
 	}
 	return all
+}
+
+// together tells whether one node can have both: there is one sshd, and what is
+// wrong in a bridge needs one.
+func together(a, b tbtest.Kind) bool {
+	inBridge := []tbtest.Kind{tbtest.STPOff, tbtest.Duplicate}
+	return !(slices.Contains(access(), a) && slices.Contains(access(), b)) && !(a == tbtest.NoBridge && slices.Contains(inBridge, b)) &&
+		!(b == tbtest.NoBridge && slices.Contains(inBridge, a)) && !(a == tbtest.MemberRemoved && b == tbtest.NoBridge)
 }
 
 func planted(faults []tbtest.Fault) string {

@@ -71,7 +71,7 @@ func keep(dir string) (*process, error) {
 }
 
 // world is what a node does before it waits: a root of its own, in memory, that
-// looks like ours. The shell, not a cat, is init: it also reaps.
+// looks like ours. /run/written shows what it changed of it. The shell, not a cat, is init: it also reaps.
 const world = `
 dir=$1 name=$2
 mount --make-rprivate /
@@ -85,7 +85,8 @@ mount -t proc proc proc
 mount -t sysfs sysfs sys
 mount -t tmpfs -o mode=0755 tmpfs run
 mount -t tmpfs -o mode=0700 tmpfs root
-mkdir run/sshd run/network run/udev
+mkdir run/sshd run/network run/udev run/written
+mount --bind "$base/upper" run/written
 mkdir -p ".$dir"
 mount --bind "$dir" ".$dir"
 pivot_root . mnt

@@ -24,7 +24,9 @@ func (m *mind) residue() {
 				m.unpinged(p, small)
 				continue
 			}
-			all = append(all, p)
+			if !m.claimed[p.a] && !m.claimed[p.b] {
+				all = append(all, p) // else it may have answered itself, which clears nothing
+			}
 			if small.Received == 0 {
 				gone = append(gone, p)
 			}

@@ -97,6 +97,10 @@ func (m *mind) touched(s suspect, pairs []pair) []pair {
 
 // deadEnds names what lets nothing pass though it looks well.
 func (m *mind) deadEnds(bad, good []pair) {
+	bad = m.disowned(bad, good)
+	if len(bad) == 0 {
+		return
+	}
 	set := m.blame(bad, good, m.unseenFirst)
 	for _, s := range set {
 		evidence := m.said(m.touched(s, bad), false)
@@ -115,6 +119,23 @@ func (m *mind) deadEnds(bad, good []pair) {
 		m.fault(Fault{Kind: Dead, Severity: Critical, Evidence: m.said(bad, false), What: "pings are lost, and no cable or node explains which",
 			Mend: []string{"ip -d link; bridge -d link; ip neigh (on every node)"}})
 	}
+}
+
+// disowned takes out pairs in which a node that could not be looked at answers
+// all but one: who has the address of that one too sends the answer to itself.
+func (m *mind) disowned(bad, good []pair) []pair {
+	return slices.DeleteFunc(slices.Clone(bad), func(p pair) bool {
+		answers := slices.ContainsFunc(good, func(g pair) bool { return g.b == p.b })
+		reaches := slices.ContainsFunc(good, func(g pair) bool { return g.a == p.a })
+		through := slices.ContainsFunc(good, func(g pair) bool { return g.a == p.a && slices.Contains(good, pair{g.b, p.b}) })
+		if m.seen[p.b].judged() || !answers || !reaches || !through {
+			return false
+		}
+		m.fault(Fault{Kind: Duplicate, Severity: Error, End: End{p.b, m.plan.Bridge}, Evidence: append(m.said([]pair{p}, false), clean(p.b)+" itself could not be looked at"),
+			What: fmt.Sprintf("%s answers others over the same way, and not %s: it has the address of %s too, or filters it", clean(p.b), clean(p.a), clean(p.a)),
+			Mend: []string{on(p.b, "ip -br addr; nft list ruleset")}})
+		return true
+	})
 }
 
 // fullSize names where full-size packets are lost though every MTU that is
