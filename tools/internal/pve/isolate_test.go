@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ func TestIsolate(t *testing.T) {
 	w, c := world(t)
 	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Net: true, Keys: map[string]string{
 		"hostpci0": "0000:01:00,pcie=1", "usb1": "host=1234:5678", "hookscript": "local:snippets/hook.pl", "onboot": "1",
-		"serial0": "socket", "serial1": "/dev/ttyS0", "net1": "virtio=BC:24:11:00:00:99,bridge=vmbr1",
+		"serial0": "socket", "serial1": "/dev/ttyS0", "args": "-nic user", "net1": "virtio=BC:24:11:00:00:99,bridge=vmbr1",
 	}}))
 	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Keys: map[string]string{"net0": "name=eth0,bridge=vmbr0", "dev0": "/dev/dri/card0"}}))
 	for _, id := range []int{100, 200} {
@@ -24,7 +25,7 @@ func TestIsolate(t *testing.T) {
 		}
 	}
 	for id, want := range map[int]map[string]string{
-		100: {"hostpci0": "", "usb1": "", "hookscript": "", "serial1": "", "serial0": "socket", "onboot": "0", "name": "web"},
+		100: {"hostpci0": "", "usb1": "", "hookscript": "", "serial1": "", "args": "", "serial0": "socket", "onboot": "0", "name": "web"},
 		200: {"dev0": ""},
 	} {
 		for key, value := range want {
@@ -41,6 +42,20 @@ func TestIsolate(t *testing.T) {
 				t.Errorf("%s of %d is %q", key, id, got)
 			}
 		}
+	}
+}
+
+// Lines for lxc cannot be taken away: all else is, and it is told.
+func TestIsolateKnowsWhatItCannot(t *testing.T) {
+	w, c := world(t)
+	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Keys: map[string]string{"lxc.mount.entry": "/srv srv none bind", "dev0": "/dev/dri/card0"}}))
+	g, err := c.Locate(soon(t), 200)
+	ok(t, err)
+	if err := c.Isolate(soon(t), g); !errors.Is(err, ErrNotApart) {
+		t.Errorf("%v", err)
+	}
+	if got, err := w.Key(200, "dev0"); err != nil || got != "" {
+		t.Errorf("dev0 is %q, %v", got, err)
 	}
 }
 

@@ -38,6 +38,8 @@ var (
 	// ErrNothing is what vzdump does for a guest that has moved away.
 	ErrNothing = errors.New("vzdump ended well, and sent nothing")
 	ErrNotRaw  = errors.New("the disk is not kept raw")
+	// ErrNotApart is of a guest that must not run beside its original.
+	ErrNotApart = errors.New("it cannot be kept apart from the world")
 )
 
 // The types of guests, in Proxmox's words.

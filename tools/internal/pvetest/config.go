@@ -76,11 +76,20 @@ var numbers = regexp.MustCompile(`^(cores|sockets|vcpus|numa|onboot|template|pro
 // json is what the API shows of a configuration.
 func (c config) json(container bool) map[string]any {
 	m := map[string]any{"digest": c.digest}
-	for key, value := range c.keys {
+	var raw [][]string
+	for _, key := range slices.Sorted(maps.Keys(c.keys)) {
+		value := c.keys[key]
+		if container && strings.HasPrefix(key, "lxc.") {
+			raw = append(raw, []string{key, value})
+			continue
+		}
 		m[key] = value
 		if n, err := strconv.Atoi(value); err == nil && (numbers.MatchString(key) || container && key == "memory") {
 			m[key] = n
 		}
+	}
+	if raw != nil {
+		m["lxc"] = raw
 	}
 	if len(c.comments) > 0 {
 		var lines []string
