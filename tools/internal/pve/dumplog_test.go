@@ -102,6 +102,14 @@ func TestWarnings(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
+	for _, line := range []string{
+		"INFO: mode failure - some volumes do not support snapshots",
+		"INFO: skipping guest filesystem freeze - agent configured but not running?",
+	} {
+		if got := Warnings("INFO: starting\n" + line + "\nINFO: trying 'suspend' mode instead\n"); !slices.Equal(got, []string{line}) {
+			t.Errorf("%q", got)
+		}
+	}
 	if got := Warnings(string(recorded(t, "vzdump-100-running-snapshot.stderr"))); got != nil {
 		t.Errorf("%q", got)
 	}
