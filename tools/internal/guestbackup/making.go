@@ -106,11 +106,18 @@ func likely(f *setrun.Folder) int64 {
 	return n + n/10
 }
 
+// clockSlack is how far the clocks of those who make backups may be apart.
+const clockSlack = time.Hour
+
 // Fresh says whether every site has a complete set that is younger than d.
 func (m *Making) Fresh(d time.Duration) bool {
 	for _, one := range m.Copies.All {
 		newest, ok := catalog.NewestComplete(one.Folder.Sets)
-		if one.Err != nil || !ok || m.run.Now().Sub(newest.Time) >= d {
+		if one.Err != nil || !ok {
+			return false
+		}
+		// One from the future would pass for fresh until its time has come.
+		if age := m.run.Now().Sub(newest.Time); age >= d || age < -clockSlack {
 			return false
 		}
 	}

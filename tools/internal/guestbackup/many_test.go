@@ -163,6 +163,21 @@ func TestFreshInEverySite(t *testing.T) {
 	}
 }
 
+// A set that a wrong clock has dated ahead is no reason to make none.
+func TestFreshIsNotFromTheFuture(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "")
+	w.add(pve.Guest{ID: 100})
+	if _, err := w.backup(t); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(-48 * time.Hour)
+	run := w.run(t)
+	run.IfOlderThan = 20 * time.Hour
+	if results, err := run.Do(t.Context(), w.all(), false); err != nil || results[0].Status != guestbackup.Done {
+		t.Errorf("%v: %+v", err, results)
+	}
+}
+
 // A run that is stopped leaves nothing, and says so.
 func TestStopped(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "")
