@@ -152,7 +152,7 @@ func (m *mind) silent(n PlanNode) {
 	}
 	var heard []string
 	for _, from := range m.plan.Nodes {
-		if p := m.ping(from.Name, n.Name, false); p != nil && p.Received > 0 && !m.claimed[n.Name] {
+		if p := m.ping(from.Name, n.Name, false); p != nil && p.Received > 0 && m.claimed[n.Name] == "" {
 			heard = append(heard, clean(from.Name))
 		}
 	}

@@ -18,17 +18,17 @@ type mind struct {
 
 	faults  []Fault
 	notes   []string
-	down    map[string]bool // nodes that are not running
-	mute    map[string]bool // nodes that cannot answer in this network
-	claimed map[string]bool // nodes whose address somebody else has too
-	blocked map[End]bool    // ports of unseen nodes that spanning tree must have blocked
-	loop    bool            // nothing blocks: pings say little
+	down    map[string]bool   // nodes that are not running
+	mute    map[string]bool   // nodes that cannot answer in this network
+	claimed map[string]string // nodes whose address somebody else has too, and who
+	blocked map[End]bool      // ports of unseen nodes that spanning tree must have blocked
+	loop    bool              // nothing blocks: pings say little
 }
 
 // Diagnose finds what is wrong. Nodes of the plan that seen does not have are
 // left out of the judgement.
 func Diagnose(plan Plan, seen Observation) Diagnosis {
-	m := &mind{plan: plan, seen: seen, down: map[string]bool{}, mute: map[string]bool{}, claimed: map[string]bool{}, blocked: map[End]bool{}}
+	m := &mind{plan: plan, seen: seen, down: map[string]bool{}, mute: map[string]bool{}, claimed: map[string]string{}, blocked: map[End]bool{}}
 	m.plan.Nodes = slices.DeleteFunc(slices.Clone(plan.Nodes), func(n PlanNode) bool { return seen[n.Name] == nil })
 	m.cables = findCables(m.plan, seen)
 	for _, n := range m.plan.Nodes {

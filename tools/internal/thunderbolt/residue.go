@@ -24,15 +24,16 @@ func (m *mind) residue() {
 				m.unpinged(p, small)
 				continue
 			}
-			if !m.claimed[p.a] && !m.claimed[p.b] {
-				all = append(all, p) // else it may have answered itself, which clears nothing
+			claimed := m.claimed[p.a] != "" || m.claimed[p.b] != ""
+			if m.claimed[p.b] != p.a {
+				all = append(all, p) // else it has answered itself, which clears nothing
 			}
 			if small.Received == 0 {
 				gone = append(gone, p)
 			}
 			back := m.ping(b.Name, a.Name, false)
 			switch {
-			case small.Received == 0 && (m.claimed[p.a] || m.claimed[p.b]):
+			case small.Received == 0 && claimed:
 				// Who has the address of another answers for it, or gets its
 				// answers.
 			case small.Received == 0 && back != nil && back.Received > 0:
@@ -43,7 +44,7 @@ func (m *mind) residue() {
 			case small.Received < small.Sent || full != nil && full.Received > 0 && full.Received < full.Sent:
 				lossy = append(lossy, p)
 			}
-			if small.Received > 0 && full != nil && full.Received == 0 && !m.claimed[p.a] && !m.claimed[p.b] {
+			if small.Received > 0 && full != nil && full.Received == 0 && !claimed {
 				stuck = append(stuck, p)
 			}
 		}
@@ -56,7 +57,7 @@ func (m *mind) residue() {
 		m.muted(dead)
 		return
 	}
-	good := without(all, dead)
+	good := without(all, gone)
 	if rest := m.unexplained(dead, OneWay, Unheard); len(rest) > 0 {
 		m.deadEnds(rest, good)
 	}

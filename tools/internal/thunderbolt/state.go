@@ -154,7 +154,7 @@ func (m *mind) duplicates() {
 				if of == n.Name {
 					continue
 				}
-				m.claimed[of] = true
+				m.claimed[of] = n.Name
 				m.fault(Fault{Kind: Duplicate, Severity: Error, End: End{n.Name, device},
 					What: fmt.Sprintf("%s has the address %s of %s on its %s", clean(n.Name), a.Addr(), clean(of), clean(device)),
 					Mend: []string{on(n.Name, "ip addr del %s dev %s", a, clean(device))}})
