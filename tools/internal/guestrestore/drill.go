@@ -74,7 +74,8 @@ func (d *Drill) prove(ctx context.Context, s Source, made Restored, done *Drille
 	if err == nil {
 		err = d.Cluster.Isolate(ctx, g)
 	}
-	if err != nil {
+	apart := err
+	if err != nil && !errors.Is(err, pve.ErrNotApart) {
 		return err
 	}
 	if err := d.compare(ctx, s, g, made.About, done); err != nil {
@@ -82,6 +83,10 @@ func (d *Drill) prove(ctx context.Context, s Source, made Restored, done *Drille
 	}
 	done.Proof, done.Took = ProofContents, time.Since(begin)
 	if d.NoBoot {
+		return nil
+	}
+	if apart != nil {
+		d.Tell.Warn(s.Subject.String(), "not started: %v", apart)
 		return nil
 	}
 	booting := time.Now()

@@ -71,6 +71,22 @@ func TestDrill(t *testing.T) {
 	w.clean(t, 901, 902)
 }
 
+// What cannot be kept from its original is compared, and not started.
+func TestDrillOfWhatReachesOut(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "dns", Keys: map[string]string{"lxc.mount.entry": "/srv srv none bind"}}))
+	got, err := w.drill().Do(soon(t), w.backup(t, 200, nil).Source)
+	if ok(t, err); got.Proof != guestrestore.ProofContents || !strings.Contains(w.said.String(), "not started: guest 900") {
+		t.Errorf("%+v: %s", got, w.said)
+	}
+	calls, err := w.Calls()
+	ok(t, err)
+	if slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, "start 900") }) {
+		t.Errorf("%q", calls)
+	}
+	w.clean(t, 900, 901)
+}
+
 // Whatever is wrong with it, nothing is proven, and nothing stays.
 func TestDrillOfWhatIsWrong(t *testing.T) {
 	w := start(t)
