@@ -125,7 +125,12 @@ func (r *rehearsal) chooseGuests(folders []folder, args []string) ([]guestset.Su
 		if err != nil {
 			return nil, err
 		}
-		all, times[f.subject] = append(all, f.subject), last.Time
+		// One whose drill fails must not keep the others from theirs for ever.
+		tried, err := r.remembered(triedStamp(f.subject))
+		if err != nil {
+			return nil, err
+		}
+		all, times[f.subject] = append(all, f.subject), slices.MaxFunc([]time.Time{last.Time, tried.Time}, time.Time.Compare)
 	}
 	if len(all) == 0 {
 		return nil, tell.Hint(errors.New("there is no complete set to drill under a signature that is trusted"), "backup makes one")
@@ -148,9 +153,16 @@ func (r *rehearsal) chooseGuests(folders []folder, args []string) ([]guestset.Su
 // drillStamp is the name of the stamp of a guest's last good drill.
 func drillStamp(s guestset.Subject) string { return s.String() + ".drilled" }
 
+// triedStamp is that of its last drill, good or not.
+func triedStamp(s guestset.Subject) string { return s.String() + ".drill-tried" }
+
 // lastDrill is the last good drill of a guest; the zero Stamp is none.
 func (e *estate) lastDrill(s guestset.Subject) (state.Stamp, error) {
-	stamp, err := state.ReadStamp(string(e.memory), drillStamp(s))
+	return e.remembered(drillStamp(s))
+}
+
+func (e *estate) remembered(name string) (state.Stamp, error) {
+	stamp, err := state.ReadStamp(string(e.memory), name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return state.Stamp{}, nil
 	}
@@ -166,6 +178,12 @@ func (r *rehearsal) one(ctx context.Context, s guestset.Subject, folders []folde
 	}
 	var done guestrestore.Drilled
 	begin := r.Now()
+	if _, err := store.MakeDir(string(r.memory)); err != nil {
+		return state.Stamp{}, err
+	}
+	if err := state.WriteStamp(string(r.memory), triedStamp(s), state.Stamp{Deed: "drill-tried", Time: begin.UTC()}); err != nil {
+		return state.Stamp{}, err
+	}
 	err = r.from(ctx, c, r.keys, func(source guestrestore.Source) error {
 		done, err = r.drill.Do(ctx, source)
 		return err
