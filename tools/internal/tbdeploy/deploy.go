@@ -280,6 +280,10 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 		}
 	}
 	if err != nil {
+		var ssh *host.SSHError
+		if errors.As(err, &ssh) {
+			err = fmt.Errorf("%w: %w", errCutOff, err)
+		}
 		return before, err
 	}
 	_, delay := timers(len(d.Plan.Nodes))
