@@ -12,7 +12,6 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/guestbackup"
 	"github.com/railiance/railiance/tools/internal/guestset"
-	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/pmxcfs"
 	"github.com/railiance/railiance/tools/internal/pvetest"
@@ -20,7 +19,6 @@ import (
 
 // What a node has is in its archive, in each site, and nowhere else.
 func TestNodes(t *testing.T) {
-	mustrun.Command(t, "sqlite3")
 	w := newWorld(t)
 	w.database(t, "baobab")
 	odd := "etc/systemd/network/10-ünï \"$(touch pwned)\".link"
@@ -159,8 +157,6 @@ func TestBadDays(t *testing.T) {
 			w.program(t, "baobab", "tar", "/bin/tar \"$@\"\nexec cat /dev/zero\n")
 		}, "goes on sending"},
 		"config.db is damaged": {func(t *testing.T, w *world, dir string) {
-			mustrun.Command(t, "sqlite3")
-			w.database(t, "baobab")
 			w.program(t, "baobab", "sqlite3", "for last; do :; done\nout=${last#*\\'}\nhead -c 4096 /dev/zero >\"${out%\\'}\"\n")
 		}, "the copy of config.db"},
 		"the connection breaks": {func(t *testing.T, w *world, dir string) {
@@ -216,6 +212,9 @@ func TestOddities(t *testing.T) {
 			w.program(t, "baobab", "mkpipe", "exec mkfifo "+filepath.Join(dir, "etc/pipe")+"\n")
 			ok(t, w.nodes.Command(t.Context(), "baobab", "mkpipe").Run())
 		}, "", "etc/pipe"},
+		"no database": {func(t *testing.T, w *world, dir string) {
+			ok(t, os.Remove(filepath.Join(dir, nodetar.ConfigDB)))
+		}, "without " + nodetar.ConfigDB + ": it is not there", nodetar.ConfigDB},
 		"a database that cannot be copied": {func(t *testing.T, w *world, dir string) {
 			w.write(t, filepath.Join(dir, "var/lib/pve-cluster/config.db"), "no database")
 		}, "without " + nodetar.ConfigDB, nodetar.ConfigDB},

@@ -24,6 +24,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/guestread"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/layer"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/nodebackup"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
@@ -52,6 +53,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	mustrun.Command(t, "sqlite3")
 	machines, cluster, connections := nodes.Start(t)
 	w := &world{
 		dir: t.TempDir(), nodes: machines, said: &bytes.Buffer{}, now: time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC),
@@ -108,7 +110,7 @@ func (w *world) keys(t *testing.T) {
 func (w *world) database(t *testing.T, node string) {
 	t.Helper()
 	path := filepath.Join(w.nodes.NodeDir(node), "var/lib/pve-cluster/config.db")
-	ok(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	ok(t, os.Remove(path))
 	db, err := sql.Open("sqlite", path)
 	ok(t, err)
 	t.Cleanup(func() { _ = db.Close() })

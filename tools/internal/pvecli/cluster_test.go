@@ -18,7 +18,7 @@ import (
 func TestCluster(t *testing.T) { runCluster(t, "cluster") }
 
 func runCluster(t *testing.T, scripts string) {
-	for _, program := range []string{"sshd", "age", "zstd"} {
+	for _, program := range []string{"sshd", "age", "zstd", "sqlite3"} {
 		mustrun.Command(t, program)
 	}
 	testscript.Run(t, testscript.Params{

@@ -1,9 +1,14 @@
 package pvetest
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+
+	_ "modernc.org/sqlite" // pmxcfs keeps its files in one
 )
 
 // NodeCanary is in the secrets of a node's own files: it may be found nowhere
@@ -42,6 +47,29 @@ func (w *World) files(f clusterFile) error {
 				return err
 			}
 		}
+		if err := configDB(filepath.Join(w.nodeDir(n.Name), "var/lib/pve-cluster/config.db"), shared); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// configDB makes the database that pmxcfs keeps the files of /etc/pve in. That
+// of a World holds those it began with, and is not read by anything here.
+func configDB(path string, files map[string]string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(`CREATE TABLE tree (inode INTEGER PRIMARY KEY NOT NULL, parent INTEGER NOT NULL CHECK(typeof(parent)=='integer'),
+		version INTEGER NOT NULL, writer INTEGER NOT NULL, mtime INTEGER NOT NULL, type INTEGER NOT NULL, name TEXT NOT NULL, data BLOB)`)
+	for name, text := range files {
+		if err == nil {
+			_, err = db.Exec(`INSERT INTO tree (parent, version, writer, mtime, type, name, data) VALUES (0, 1, 1, 0, 8, ?, ?)`, filepath.Base(name), []byte(text))
+		}
+	}
+	return errors.Join(err, db.Close(), os.Chmod(path, 0o600))
 }
