@@ -82,8 +82,8 @@ func (d *Drill) prove(ctx context.Context, s Source, made Restored, done *Drille
 		return err
 	}
 	done.Proof, done.Took = ProofContents, time.Since(begin)
-	if d.NoBoot {
-		return nil
+	if d.NoBoot || settings(made.About.Config)["template"] == "1" {
+		return nil // a template never boots
 	}
 	if apart != nil {
 		d.Tell.Warn(s.Subject.String(), "not started: %v", apart)

@@ -35,10 +35,14 @@ func TestDrill(t *testing.T) {
 	ok(t, w.AddVM(mute))
 	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "dns", Keys: map[string]string{"net0": "name=eth0,bridge=vmbr0,hwaddr=BC:24:11:00:00:01"}}))
 	ok(t, w.AddVM(pvetest.VM{ID: 900, Node: "ebony", Name: "not-ours"}))
+	golden := web()
+	golden.ID, golden.Name, golden.Running, golden.Template = 102, "golden", false, true
+	ok(t, w.AddVM(golden))
 	ok(t, w.SetFault("agent-901", "after 10"))
 	for id, want := range map[int]guestrestore.Drilled{
 		100: {Proof: guestrestore.ProofBooted, Disks: []string{"scsi0", "scsi1"}, Node: "baobab"},
 		101: {Proof: guestrestore.ProofRuns, Disks: []string{"scsi0", "scsi1"}, Node: "baobab"},
+		102: {Proof: guestrestore.ProofContents, Disks: []string{"scsi0", "scsi1"}, Node: "baobab"},
 		200: {Proof: guestrestore.ProofBooted, Node: "tapia"},
 	} {
 		s := w.backup(t, id, nil)
@@ -62,7 +66,7 @@ func TestDrill(t *testing.T) {
 			t.Errorf("in this order: %v", deeds)
 		}
 	}
-	if n := len(deeds); n != 3*5 {
+	if n := len(deeds); n != 4*5-1 {
 		t.Errorf("%d deeds: %v", n, deeds)
 	}
 	if runs, err := w.Runs(100); err != nil || !runs || w.has(t, 900) != "ebony" {

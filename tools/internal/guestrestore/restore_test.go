@@ -297,6 +297,26 @@ func TestRestoreOfWhatIsWrong(t *testing.T) {
 	}
 }
 
+// Somebody takes the number while the restore begins: what they made stays.
+func TestRestoreWhereSomebodyIsFaster(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	r := w.restore()
+	r.ID = 300
+	r.Agree = func(guestrestore.Plan) error {
+		return w.AddVM(pvetest.VM{ID: 300, Node: "tapia", Name: "faster"})
+	}
+	_, err := r.Do(soon(t), s.Source)
+	if !errors.Is(err, pve.ErrTaken) {
+		t.Error(err)
+	}
+	if w.has(t, 300) != "tapia" || w.key(t, 300, "name") != "faster" {
+		t.Errorf("300 is %q on %q", w.key(t, 300, "name"), w.has(t, 300))
+	}
+	w.clean(t)
+}
+
 // Somebody who interrupts gets the number back.
 func TestRestoreInterrupted(t *testing.T) {
 	w := start(t)
