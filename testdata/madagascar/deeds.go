@@ -106,7 +106,7 @@ func (w *world) damage(ctx context.Context) error {
 		if err == nil {
 			return errors.New("nothing was found")
 		}
-		if !strings.Contains(said, filepath.Base(found[0])+"  altered") && !strings.Contains(said, "altered") || !strings.Contains(said, "1 things are wrong") {
+		if !strings.Contains(said, filepath.Base(found[0])+": altered") || !strings.Contains(said, "1 things are wrong") {
 			return errors.New("it does not say which artifact was altered, or more than that one")
 		}
 		return nil
@@ -118,7 +118,7 @@ func (w *world) prune(ctx context.Context) error {
 	if _, err := w.ours(ctx, "backup", "--tag", "prod"); err != nil {
 		return err
 	}
-	sets := func() (int, error) { found, err := w.files("cloud", "*/manifest-*.json"); return len(found), err }
+	sets := func() (int, error) { found, err := w.files("cloud", "*/about-*.age"); return len(found), err }
 	before, err := sets()
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (w *world) byHand(ctx context.Context) error {
 	}
 	for _, line := range []string{
 		fmt.Sprintf("ssh-keygen -Y verify -f %s/repository/allowed_signers -I root@%s -n railiance-manifest -s manifest-%s.json.sig <manifest-%s.json", w.Dir, host, at, at),
-		fmt.Sprintf("age -d -i %s vm-102-%s.vma.zst.age | zstd -d | ssh tapia qmrestore - 902 --storage local", w.keys(), at),
+		fmt.Sprintf("age -d -i %s vm-102-%s.vma.zst.age | zstd -d | ssh tapia qmrestore - 902 --storage local | grep -v ^progress", w.keys(), at),
 	} {
 		if err := w.Tool(ctx, "sh", "-ec", "cd "+folder+"; "+line); err != nil {
 			return err

@@ -9,7 +9,6 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
 parts=${REAL_PARTS:-${XDG_CACHE_HOME:-$HOME/.cache}/railiance/real}
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -37,18 +36,14 @@ dir=$(cd "$dir" && pwd)
 # As root, Apache becomes www-data, and has to reach its files below.
 chmod 711 "$dir"
 
-built=${DEMO_BUILT:-$dir/built}
 if [ -z "${DEMO_BUILT:-}" ]; then
 	echo "== 0. The parts: an S3 service, and our executables"
-	sh "$root/testdata/real/build.sh" "$parts" versitygw
-	mkdir "$built"
-	export CGO_ENABLED=0
-	(cd "$root" && go build -buildvcs=false -o "$built/" ./tools/cmd/pve-vm-backup ./tools/internal/pvetest/pveworld ./testdata/madagascar)
-	(cd "$root/tools/cmd/railiance-secrets" && go build -buildvcs=false -o "$built/" . ./sealed/sopsseal)
+	sh "$here/build.sh" "$dir/built"
+	DEMO_BUILT=$dir/built
 fi
 echo "   everything happens in $dir"
 
 # Seconds that the fakes are patient, such as those a guest needs to boot, are
 # short. Drafts and sockets of ssh go where they are seen when they are left.
 mkdir -m 700 "$dir/tmp"
-PVE_SECOND=50ms TMPDIR=$dir/tmp "$built/pveworld" "$dir/cluster" -- "$built/madagascar" -parts "$parts" -bin "$built" -dir "$dir"
+PVE_SECOND=50ms TMPDIR=$dir/tmp "$DEMO_BUILT/pveworld" "$dir/cluster" -- "$DEMO_BUILT/madagascar" -parts "$parts" -bin "$DEMO_BUILT" -dir "$dir"
