@@ -123,11 +123,18 @@ func (r *Ring) Heal(ctx context.Context) error {
 	for _, f := range planted {
 		sick[f.Node] = true
 	}
-	return r.all(func(n *Node) error {
+	if err := r.all(func(n *Node) error {
 		if !sick[n.Name] {
 			return nil
 		}
 		return n.heal(ctx)
+	}); err != nil {
+		return err
+	}
+	// A bridge that lost a member had another MAC, which the others still know.
+	return r.all(func(n *Node) error {
+		_, err := n.Run(ctx, "", "ip", "neigh", "flush", "dev", Bridge)
+		return err
 	})
 }
 

@@ -110,6 +110,16 @@ func TestRecordedStates(t *testing.T) {
 	}
 }
 
+// A node that ssh does not reach is down only if its neighbours see it dark.
+func TestSilentNodeLives(t *testing.T) {
+	seen := recorded(t, filepath.Join("testdata", "recorded", "healthy.txtar"))
+	seen["ebony"] = &Seen{SSH: SSH{Trouble: Silent, Said: "Connection timed out"}}
+	d := Diagnose(threeNodes(true), seen)
+	if len(d.Faults) != 1 || d.Faults[0].ID() != "unreached@ebony" {
+		t.Errorf("found %#v", d.Faults)
+	}
+}
+
 func cablesOf(d Diagnosis) []Cable {
 	var all []Cable
 	for _, c := range d.Ring {
