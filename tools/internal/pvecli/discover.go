@@ -42,6 +42,8 @@ type discovered struct {
 	LeftOut []string `json:"leftOut,omitempty"` // of a backup, each with why
 	Covered bool     `json:"covered"`
 	Skip    bool     `json:"skip"` // the policy wants none
+
+	unsure bool // not every site could be read
 }
 
 func (d discovered) text(w io.Writer) {
@@ -58,6 +60,8 @@ func (d discovered) text(w io.Writer) {
 	switch {
 	case d.Skip:
 		cover = "left out by policy"
+	case !d.Covered && d.unsure:
+		cover = "NOT KNOWN"
 	case !d.Covered:
 		cover = "NO BACKUP"
 	}
@@ -85,7 +89,7 @@ func (e *estate) discoverAndShow(ctx context.Context) error {
 		return err
 	}
 	for _, g := range inv.Guests {
-		line := discovered{Format: 1, Guest: g, Covered: covered[subjectOf(g).String()], Skip: e.ruleOf(g).Skip}
+		line := discovered{Format: 1, Guest: g, Covered: covered[subjectOf(g).String()], Skip: e.ruleOf(g).Skip, unsure: e.broken > 0}
 		for _, d := range g.LeftOut() {
 			line.LeftOut = append(line.LeftOut, d.Key+" ("+d.Volume+"): "+d.Why)
 		}
@@ -111,7 +115,11 @@ func (e *estate) discoverAndShow(ctx context.Context) error {
 		Partial   bool   `json:"partial"`
 	}{1, path, len(inv.Guests), len(uncovered), inv.Partial}
 	if err := e.Print(summary, func(w io.Writer) {
-		fmt.Fprintf(w, "%d guests, %d without a backup; written to %s\n", summary.Guests, summary.Uncovered, path)
+		known := ""
+		if e.broken > 0 {
+			known = " in the sites that can be read"
+		}
+		fmt.Fprintf(w, "%d guests, %d without a backup%s; written to %s\n", summary.Guests, summary.Uncovered, known, path)
 	}); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type estate struct {
 	shut    []shut
 	after   []folder // what the sites hold when a deed is done
 	broken  int      // what could not be read; it was told
+	unread  []string // the sites among places whose folders are not known
 	network string   // what was said of the network before a backup; empty: nobody asked
 }
 

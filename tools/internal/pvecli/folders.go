@@ -42,6 +42,7 @@ func (e *estate) folders(ctx context.Context, args []string) ([]folder, error) {
 		subjects, err := e.subjects(ctx, p)
 		if err != nil {
 			e.breaks(p.name, err)
+			e.unread = append(e.unread, p.name)
 			continue
 		}
 		var some []folder

@@ -59,7 +59,11 @@ func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
 		}
 		for _, p := range e.places {
 			if asked && !p.copy && !rule.Skip && slices.Contains(rule.Sites, p.name) && !has[folder{place: p, subject: s}.title()] {
-				lines = append(lines, standing{Format: 1, Site: p.name, Folder: s.String(), Name: guests[s].Name, Seconds: -1, Verdict: "NO BACKUP in this site"})
+				verdict := "NO BACKUP in this site"
+				if slices.Contains(e.unread, p.name) { // a disk that is away has lost nothing
+					verdict = "NOT KNOWN: this site cannot be read"
+				}
+				lines = append(lines, standing{Format: 1, Site: p.name, Folder: s.String(), Name: guests[s].Name, Seconds: -1, Verdict: verdict})
 			}
 		}
 	}

@@ -67,7 +67,9 @@ func (e *estate) copies(ctx context.Context) []metrics.Copy {
 func (e *estate) afterwards(ctx context.Context) ([]folder, error) {
 	var err error
 	if e.after == nil {
-		e.after, err = e.folders(ctx, nil)
+		if e.after, err = e.folders(ctx, nil); err == nil && e.after == nil {
+			e.after = []folder{} // asked, and told of
+		}
 	}
 	return e.after, err
 }
