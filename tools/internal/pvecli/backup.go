@@ -161,6 +161,10 @@ func (e *estate) chosen(ctx context.Context, cluster *pve.Cluster, run *guestbac
 		run.Versions[n.Name] = n.Version
 	}
 	for _, g := range inv.Guests {
+		if slices.Contains(g.Tags, pve.DrillTag) {
+			e.Tell.Warn("", "guest %d on %s has the tag %s, and is not backed up: a drill goes on, or was killed", g.ID, g.Node, pve.DrillTag)
+			continue
+		}
 		if c.all || c.pool != "" && g.Pool == c.pool || slices.ContainsFunc(g.Tags, func(tag string) bool { return c.tag != "" && strings.EqualFold(tag, c.tag) }) {
 			guests = append(guests, g)
 		}

@@ -34,7 +34,12 @@ damaged is told, and the next site's is read. Nothing is written over.
 
 It works on any Linux: --from reads a copy of a site, and all else that is needed
 is the repository's allowed_signers and a private key.`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &plugin.Usage{Err: errors.New("extract: name one guest or node, as 100, vm-100 or node-baobab")}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			when, err := parseAt(at)
 			if err != nil {

@@ -47,7 +47,12 @@ Nothing is put over a guest that is there, but with --replace, for one that is
 shut down: then all of the backup is read and proven first, and you are asked.
 
 Interrupted, it removes what it made; killed, the next restore or drill does.`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &plugin.Usage{Err: errors.New("restore: name one guest, as 100 or vm-100")}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.do(cmd.Context(), sh, args[0]) },
 	}
 	f.flags(verb)

@@ -78,7 +78,7 @@ func parseAt(text string) (time.Time, error) {
 	}
 	t, err := time.Parse(catalog.TimeLayout, text)
 	if err != nil {
-		return t, &plugin.Usage{Err: fmt.Errorf("at: %q is not a time such as 20261121T020000Z", text)}
+		return t, &plugin.Usage{Err: tell.Hint(fmt.Errorf("at: %q is not a time such as 20261121T020000Z", text), "list shows the times of the sets")}
 	}
 	return t, nil
 }
