@@ -1,6 +1,7 @@
 package nodebackup_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -159,18 +160,6 @@ func TestBadDays(t *testing.T) {
 		"config.db is damaged": {func(t *testing.T, w *world, dir string) {
 			w.program(t, "baobab", "sqlite3", "for last; do :; done\nout=${last#*\\'}\nhead -c 4096 /dev/zero >\"${out%\\'}\"\n")
 		}, "the copy of config.db"},
-		"the connection breaks": {func(t *testing.T, w *world, dir string) {
-			w.program(t, "baobab", "tar", "/bin/tar \"$@\" | head -c 5000\ntouch "+filepath.Join(dir, "half")+"\nsleep 5\n")
-			go func() {
-				for range 200 {
-					if _, err := os.Stat(filepath.Join(dir, "half")); err == nil {
-						_ = w.nodes.CutConnections("baobab")
-						return
-					}
-					time.Sleep(20 * time.Millisecond)
-				}
-			}()
-		}, "connection lost"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -191,6 +180,43 @@ func TestBadDays(t *testing.T) {
 }
 
 type leftOut struct{ Name string }
+
+// After a run that was cut off, or stopped, the next one finds a node as it was,
+// and cleans up there.
+func TestTheDayAfter(t *testing.T) {
+	for name, end := range map[string]func(w *world, stop func()){
+		"cut off": func(w *world, _ func()) { _ = w.nodes.CutConnections("baobab") },
+		"stopped": func(_ *world, stop func()) { stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			half := filepath.Join(w.nodes.NodeDir("baobab"), "half")
+			w.program(t, "baobab", "tar", "/bin/tar \"$@\" | head -c 5000\ntouch "+half+"\nsleep 3\n")
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			go func() {
+				for range 500 {
+					if _, err := os.Stat(half); err == nil {
+						end(w, stop)
+						return
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+			}()
+			results, err := w.backup(t, ctx, "baobab")
+			if err == nil || results["baobab"].Status != guestbackup.Failed || len(w.files(t, "one", "baobab")) > 0 {
+				t.Fatalf("%v: %+v\n%s", err, results, w.said)
+			}
+			ok(t, os.Remove(filepath.Join(w.nodes.NodeDir("baobab"), "bin/tar")))
+			time.Sleep(4 * time.Second) // whatever was left ends by itself
+			w.now = w.now.Add(time.Hour)
+			if results, err := w.backup(t, t.Context(), "baobab"); err != nil {
+				t.Fatalf("%v: %+v\n%s", err, results, w.said)
+			}
+			w.nothingLeft(t)
+		})
+	}
+}
 
 // What is not as it should be, and still leaves a backup: each is told, in the
 // manifest, in the account and in the report.
