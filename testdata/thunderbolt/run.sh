@@ -4,6 +4,17 @@
 # nothing behind.
 set -eu
 
+PATH=$PATH:/usr/sbin:/sbin
+[ "$(id -u)" = 0 ] || { echo "check-demo: needs root, for network namespaces" >&2; exit 2; }
+for pair in go:golang ip:iproute2 nft:nftables sshd:openssh-server ssh:openssh-client pkill:procps ping:iputils-ping ifquery:ifupdown2 udevadm:udev; do
+	command -v "${pair%%:*}" >/dev/null || {
+		echo "check-demo: ${pair%%:*} is missing; on Debian: apt-get install ${pair#*:}" >&2
+		exit 2
+	}
+done
+# ifupdown has an ifquery, too.
+command -v ifreload >/dev/null || { echo "check-demo: ifreload is missing; on Debian: apt-get install ifupdown2" >&2; exit 2; }
+
 root=$(cd "$(dirname "$0")/../.." && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/railiance-check-demo.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
