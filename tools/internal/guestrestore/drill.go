@@ -118,7 +118,7 @@ func (d *Drill) compare(ctx context.Context, s Source, g pve.Guest, about guests
 			continue // the memory of a guest, which is on no disk now
 		}
 		d.Tell.Say(s.Subject.String(), "reading %s back from %s", disk.Key, g.Node)
-		digest, size, err := d.sum(ctx, g, disk.Key)
+		digest, size, err := d.sum(ctx, g, disk.Key, disk.Size)
 		switch {
 		case errors.Is(err, pve.ErrNotRaw):
 			done.Unread = append(done.Unread, disk.Key+": "+err.Error())
@@ -135,7 +135,9 @@ func (d *Drill) compare(ctx context.Context, s Source, g pve.Guest, about guests
 	return nil
 }
 
-func (d *Drill) sum(ctx context.Context, g pve.Guest, key string) (digest vma.Digest, size int64, err error) {
+// sum is the digest of the first bytes of a disk, as many as are asked for. A
+// storage may make it larger, and then what is behind them is whatever lay there.
+func (d *Drill) sum(ctx context.Context, g pve.Guest, key string, bytes int64) (digest vma.Digest, size int64, err error) {
 	r, w := io.Pipe()
 	read := make(chan error, 1)
 	go func() {
@@ -143,7 +145,10 @@ func (d *Drill) sum(ctx context.Context, g pve.Guest, key string) (digest vma.Di
 		_ = w.CloseWithError(err)
 		read <- err
 	}()
-	digest, size, err = vma.Sum(r)
+	digest, size, err = vma.Sum(io.LimitReader(r, bytes))
+	if err == nil {
+		_, err = io.Copy(io.Discard, r)
+	}
 	_ = r.CloseWithError(err)
 	if failed := <-read; failed != nil {
 		err = failed // how the sum took it explains nothing

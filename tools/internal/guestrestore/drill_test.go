@@ -131,18 +131,45 @@ func TestDrillReadsTheDisksBack(t *testing.T) {
 	w := start(t)
 	ok(t, w.AddVM(web()))
 	s := w.backup(t, 100, nil)
-	calls := func() []string {
-		all, err := w.Calls()
-		ok(t, err)
-		return all
-	}
-	spoilt := make(chan error, 1)
 	ctx := soon(t)
+	spoilt := w.spoil(ctx, "rot", 70_000)
+	_, err := w.drill().Do(ctx, s.Source)
+	ok(t, <-spoilt)
+	fails(t, err, "disk scsi1 is not what was backed up once it is in the cluster")
+	if slices.ContainsFunc(w.calls(t), func(c string) bool { return strings.Contains(c, "start 900") }) {
+		t.Error("it was booted")
+	}
+	w.clean(t, 900)
+}
+
+// A logical volume is rounded up, and what lies behind the end of the disk is
+// of somebody before.
+func TestDrillOfARoundedDisk(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	ctx := soon(t)
+	spoilt := w.spoil(ctx, strings.Repeat("somebody else's", 9000), 3<<20)
+	got, err := w.drill().Do(ctx, s.Source)
+	ok(t, <-spoilt)
+	if ok(t, err); !slices.Contains(got.Disks, "scsi1") {
+		t.Errorf("%+v", got)
+	}
+	w.clean(t, 900)
+}
+
+// spoil writes to scsi1 of guest 900, between its restore and the reading of
+// its disks.
+func (w *world) spoil(ctx context.Context, text string, at int64) chan error {
+	spoilt := make(chan error, 1)
 	go func() {
 		spoilt <- func() error {
 			for ctx.Err() == nil {
-				// Between the restore and the reading of the disks.
-				if slices.ContainsFunc(calls(), func(c string) bool { return strings.Contains(c, "set 900 --tags") }) {
+				calls, err := w.Calls()
+				if err != nil {
+					return err
+				}
+				if slices.ContainsFunc(calls, func(c string) bool { return strings.Contains(c, "set 900 --tags") }) {
 					path, err := w.DiskPath(900, "scsi1")
 					if err != nil {
 						return err
@@ -151,7 +178,7 @@ func TestDrillReadsTheDisksBack(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					_, err = f.WriteAt([]byte("rot"), 70_000)
+					_, err = f.WriteAt([]byte(text), at)
 					return errors.Join(err, f.Close())
 				}
 				time.Sleep(5 * time.Millisecond)
@@ -159,13 +186,14 @@ func TestDrillReadsTheDisksBack(t *testing.T) {
 			return ctx.Err()
 		}()
 	}()
-	_, err := w.drill().Do(ctx, s.Source)
-	ok(t, <-spoilt)
-	fails(t, err, "disk scsi1 is not what was backed up once it is in the cluster")
-	if slices.ContainsFunc(calls(), func(c string) bool { return strings.Contains(c, "start 900") }) {
-		t.Error("it was booted")
-	}
-	w.clean(t, 900)
+	return spoilt
+}
+
+func (w *world) calls(t *testing.T) []string {
+	t.Helper()
+	all, err := w.Calls()
+	ok(t, err)
+	return all
 }
 
 // Somebody may interrupt at any point.
