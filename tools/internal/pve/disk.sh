@@ -3,6 +3,7 @@
 path=$(pvesm path "$1") || exit 1
 case $path in
 *.qcow2 | *.vmdk | *.subvol) exit 45 ;;
+/dev/rbd*) [ -e "$path" ] || exit 45 ;; # not mapped, and no logical volume
 /*) ;;
 *) exit 45 ;; # an address of librbd and the like
 esac

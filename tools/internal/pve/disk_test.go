@@ -25,6 +25,17 @@ func TestReadDiskThatIsNotRaw(t *testing.T) {
 	}
 }
 
+// An image of Ceph that is not mapped is no volume to wake.
+func TestReadDiskOfCeph(t *testing.T) {
+	bin := t.TempDir()
+	ok(t, os.WriteFile(filepath.Join(bin, "pvesm"), []byte("#!/bin/sh\necho /dev/rbd-pve/0b1c/rbd/vm-100-disk-0\n"), 0o755))
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	err := exec.Command("sh", "-c", diskScript, "disk", "ceph:vm-100-disk-0").Run()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 45 {
+		t.Errorf("%v", err)
+	}
+}
+
 // A logical volume that is asleep is woken, and put to sleep again.
 func TestReadDiskOfASleepingVolume(t *testing.T) {
 	dir, err := os.MkdirTemp("/dev/shm", "railiance")
