@@ -47,7 +47,7 @@ func (m *mind) access(n PlanNode) {
 		for _, u := range s.Unread {
 			m.note("%s: %s", name, clean(u))
 		}
-		if s.SSH.Took > slow && !m.allSlow() {
+		if s.SSH.Took > slow && s.SSH.Took > 3*m.quickest() {
 			m.fault(Fault{Kind: SSHSlow, Severity: Warning, End: at,
 				What: fmt.Sprintf("ssh to %s took %s", name, s.SSH.Took.Round(100*time.Millisecond)),
 				Mend: []string{fmt.Sprintf("ssh -v %s true; its name service, its disk and its load are the usual reasons", target)}})
@@ -58,20 +58,19 @@ func (m *mind) access(n PlanNode) {
 	}
 }
 
-// allSlow tells whether ssh is slow to every node: then it is us.
-func (m *mind) allSlow() bool {
-	judged := 0
+// quickest is how long ssh took to the quickest node: where all are slow, it is
+// us.
+func (m *mind) quickest() time.Duration {
+	var least time.Duration
 	for _, n := range m.plan.Nodes {
-		s := m.seen[n.Name]
-		if !s.judged() {
-			continue
+		if s := m.seen[n.Name]; s.judged() && (least == 0 || s.SSH.Took < least) {
+			least = s.SSH.Took
 		}
-		if s.SSH.Took <= slow {
-			return false
-		}
-		judged++
 	}
-	return judged > 1
+	if len(m.plan.Nodes) == 1 {
+		return 0 // nothing to compare with
+	}
+	return least
 }
 
 func cleanAll(lines []string) []string {

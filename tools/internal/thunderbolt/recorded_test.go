@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -117,6 +118,28 @@ func TestSilentNodeLives(t *testing.T) {
 	d := Diagnose(threeNodes(true), seen)
 	if len(d.Faults) != 1 || d.Faults[0].ID() != "unreached@ebony" {
 		t.Errorf("found %#v", d.Faults)
+	}
+}
+
+// A node is slow in comparison: where all are, it is this machine.
+func TestSlowNodes(t *testing.T) {
+	for _, test := range []struct {
+		took  [3]time.Duration
+		fault bool
+		note  string
+	}{
+		{[3]time.Duration{time.Second, 7 * time.Second, time.Second}, true, ""},
+		{[3]time.Duration{4 * time.Second, 7 * time.Second, 4 * time.Second}, false, ""},
+		{[3]time.Duration{6 * time.Second, 7 * time.Second, 6 * time.Second}, false, "ssh to every node was slow"},
+	} {
+		seen := recorded(t, filepath.Join("testdata", "recorded", "healthy.txtar"))
+		for i, n := range []string{"baobab", "ebony", "tapia"} {
+			seen[n].SSH.Took = test.took[i]
+		}
+		d := Diagnose(threeNodes(true), seen)
+		if d.Healthy() == test.fault || test.fault && d.Faults[0].ID() != "slow-ssh@ebony" || !strings.HasPrefix(strings.Join(d.Notes, ""), test.note) {
+			t.Errorf("%s: found %#v, notes %q", test.took, d.Faults, d.Notes)
+		}
 	}
 }
 

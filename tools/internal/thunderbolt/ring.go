@@ -46,7 +46,7 @@ func (m *mind) consequences() {
 			unseen = append(unseen, clean(n.Name))
 		}
 	}
-	if m.allSlow() {
+	if m.quickest() > slow {
 		m.note("ssh to every node was slow: this machine is busy, or the management network is")
 	}
 	if len(unseen) > 0 {
