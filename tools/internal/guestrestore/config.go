@@ -49,6 +49,16 @@ type container struct {
 	unprivileged bool
 }
 
+// storages are all that its volumes were on.
+func (c container) storages() []string {
+	all := []string{c.storage}
+	for _, m := range c.mounts {
+		all = append(all, m.Storage)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // containerOf reads the configuration of a container whose files take that many
 // bytes. What of its mount points is not in the archive is not made again.
 func containerOf(config string, bytes int64) (container, error) {
@@ -69,10 +79,11 @@ func containerOf(config string, bytes int64) (container, error) {
 			continue
 		}
 		volume, options := dissect(s[key])
-		if options["backup"] != "1" || strings.HasPrefix(volume, "/") {
+		if !slices.Contains([]string{"1", "yes", "on"}, options["backup"]) || strings.HasPrefix(volume, "/") {
 			continue
 		}
-		m := pve.Mount{Key: key, GiB: gib(options), Options: "mp=" + options["mp"] + ",backup=1"}
+		storage, _, _ := strings.Cut(volume, ":")
+		m := pve.Mount{Key: key, Storage: storage, GiB: gib(options), Options: "mp=" + options["mp"] + ",backup=1"}
 		if m.GiB == 0 {
 			m.GiB = int((bytes+bytes/2)>>30) + 1
 		}

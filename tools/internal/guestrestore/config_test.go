@@ -2,6 +2,7 @@ package guestrestore
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ hostname: dns
 mp0: local-lvm:vm-200-disk-1,mp=/srv,backup=1,acl=1,size=1500M,mountoptions=noatime;nosuid,ro=1
 mp1: /mnt/host,mp=/host,backup=1
 mp2: local-lvm:vm-200-disk-2,mp=/cache,size=8G
-mp10: volume=nas:200/vm-200-disk-3.raw,mp=/big,backup=1,size=2T
+mp10: volume=nas:200/vm-200-disk-3.raw,mp=/big,backup=yes,size=2T
 rootfs: local-lvm:vm-200-disk-0,size=8G
 unprivileged: 1
 
@@ -27,12 +28,15 @@ unprivileged: 0
 	want := container{
 		storage: "local-lvm", rootfsGiB: 8, unprivileged: true,
 		mounts: []pve.Mount{
-			{Key: "mp0", GiB: 2, Options: "mp=/srv,backup=1,acl=1,mountoptions=noatime;nosuid"},
-			{Key: "mp10", GiB: 2048, Options: "mp=/big,backup=1"},
+			{Key: "mp0", Storage: "local-lvm", GiB: 2, Options: "mp=/srv,backup=1,acl=1,mountoptions=noatime;nosuid"},
+			{Key: "mp10", Storage: "nas", GiB: 2048, Options: "mp=/big,backup=1"},
 		},
 	}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v, %v", c, err)
+	}
+	if got := c.storages(); !slices.Equal(got, []string{"local-lvm", "nas"}) {
+		t.Errorf("%q", got)
 	}
 	// A tree in a folder has no size of its own.
 	c, err = containerOf("rootfs: local:subvol-200-disk-0.subvol,size=0T\n", 3<<30)

@@ -109,19 +109,23 @@ func (r *Restore) room(ctx context.Context, s Source, p *Plan) error {
 		size += d.Size
 	}
 	if s.Subject.Kind == guestset.CT {
-		content, names = "rootdir", []string{p.container.storage}
+		content, names = "rootdir", p.container.storages()
 		if p.About.Tar != nil {
 			need, size = p.About.Tar.Bytes, p.About.Tar.Bytes
 		}
-		if p.Storage == "" {
-			p.Storage = p.container.storage
-		}
 	}
-	if p.Storage != "" {
+	switch {
+	case p.Storage != "":
 		names = []string{p.Storage}
-	} else if len(names) == 1 {
+		for i := range p.container.mounts {
+			p.container.mounts[i].Storage = p.Storage
+		}
+	case s.Subject.Kind == guestset.CT:
+		p.Storage = p.container.storage
+	case len(names) == 1:
 		p.Storage = names[0]
 	}
+	single := p.Storage != "" && len(names) == 1
 	var good []string
 	free := int64(0)
 	for _, st := range all {
@@ -138,10 +142,10 @@ func (r *Restore) room(ctx context.Context, s Source, p *Plan) error {
 	case len(names) > 0:
 		return tell.Hint(fmt.Errorf("node %s: storage %s is not there, or takes no guests of this kind", p.Node, strings.Join(names, ", ")),
 			"--storage names one of: %s", strings.Join(good, ", "))
-	case need > free && p.Storage != "":
+	case need > free && single:
 		return tell.Hint(fmt.Errorf("node %s: storage %s has %s free, and the guest needs %s", p.Node, p.Storage, tell.Bytes(free), tell.Bytes(need)),
 			"--storage names one of: %s", strings.Join(good, ", "))
-	case size > free && p.Storage != "":
+	case size > free && single:
 		r.Tell.Warn(s.Subject.String(), "storage %s has %s free, and the disks are of %s when they are full", p.Storage, tell.Bytes(free), tell.Bytes(size))
 	}
 	return nil

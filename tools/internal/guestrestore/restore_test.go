@@ -194,6 +194,34 @@ func TestRestoreCT(t *testing.T) {
 	w.clean(t)
 }
 
+// Each mount point goes to the storage where it was, or all to the one of --storage.
+func TestRestoreOfMountPoints(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "dns", Mounts: []pvetest.Mount{{Key: "mp0", Path: "/srv", Backup: true}}}))
+	config := ""
+	s := w.backup(t, 200, func(a *guestset.About) {
+		config = strings.Replace(a.Config, "mp0: local:", "mp0: local-lvm:", 1)
+		a.Config = config
+	})
+	if !strings.Contains(config, "mp0: local-lvm:") {
+		t.Fatal(config)
+	}
+	ok(t, w.Remove(200))
+	for _, tt := range []struct {
+		id                 int
+		storage, root, mp0 string
+	}{{201, "", "local:", "local-lvm:"}, {202, "local-lvm", "local-lvm:", "local-lvm:"}} {
+		r := w.restore()
+		r.ID, r.Storage = tt.id, tt.storage
+		_, err := r.Do(soon(t), s.Source)
+		ok(t, err)
+		if root, mp := w.key(t, tt.id, "rootfs"), w.key(t, tt.id, "mp0"); !strings.HasPrefix(root, tt.root) || !strings.HasPrefix(mp, tt.mp0) {
+			t.Errorf("%q: rootfs %s, mp0 %s", tt.storage, root, mp)
+		}
+	}
+	w.clean(t)
+}
+
 // A guest is replaced only by what was proven whole before it is touched.
 func TestReplace(t *testing.T) {
 	w := start(t)

@@ -2,6 +2,7 @@ package pve
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type Restore struct {
 // Mount is a mount point of a container that is made anew.
 type Mount struct {
 	Key     string // mp0
+	Storage string // empty: that of the restore
 	GiB     int
 	Options string // mp=/data,backup=1
 }
@@ -82,7 +84,11 @@ func (c *Cluster) RestoreCT(ctx context.Context, o Restore, archive io.Reader) (
 		if !regexp.MustCompile(`^mp[0-9]{1,3}$`).MatchString(m.Key) || m.GiB < 1 || m.Options != host.Printable(m.Options) {
 			return nil, "", fmt.Errorf("guest %d: a mount point %q of %d GiB, %q", o.ID, host.Printable(m.Key), m.GiB, host.Printable(m.Options))
 		}
-		args = append(args, "--"+m.Key, fmt.Sprintf("%s:%d,%s", o.Storage, m.GiB, m.Options))
+		storage := cmp.Or(m.Storage, o.Storage)
+		if !validStorage(storage) {
+			return nil, "", fmt.Errorf("guest %d: mount point %s: %q is no storage", o.ID, m.Key, host.Printable(storage))
+		}
+		args = append(args, "--"+m.Key, fmt.Sprintf("%s:%d,%s", storage, m.GiB, m.Options))
 	}
 	return c.restore(ctx, CT, o, args, archive)
 }

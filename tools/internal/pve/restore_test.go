@@ -108,13 +108,18 @@ func TestRestoreCT(t *testing.T) {
 	w, c := world(t)
 	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "ebony", Name: "db", Files: map[string]string{"srv/a": strings.Repeat("x", 300_000)}, Mounts: []pvetest.Mount{{Key: "mp0", Path: "/data", Backup: true}}}))
 	archive := dumped(t, c, 200)
-	o := Restore{Node: "baobab", ID: 201, Storage: "local-lvm", RootfsGiB: 1, Unprivileged: true, Mounts: []Mount{{"mp0", 1, "mp=/data,backup=1"}}}
+	o := Restore{Node: "baobab", ID: 201, Storage: "local-lvm", RootfsGiB: 1, Unprivileged: true, Mounts: []Mount{{Key: "mp0", Storage: "local", GiB: 1, Options: "mp=/data,backup=1"}}}
 	made, _, err := c.RestoreCT(soon(t), o, bytes.NewReader(archive))
 	ok(t, err)
 	g, err := c.Guest(soon(t), *made)
 	ok(t, err)
 	if unprivileged, _ := w.Key(201, "unprivileged"); unprivileged != "1" || g.Name != "db" || len(g.Disks) != 2 || len(g.LeftOut()) != 0 {
 		t.Errorf("unprivileged %q, %+v", unprivileged, g)
+	}
+	for _, d := range g.Disks {
+		if want := map[string]string{"rootfs": "local-lvm:", "mp0": "local:"}[d.Key]; !strings.HasPrefix(d.Volume, want) {
+			t.Errorf("%s is %s, not on %s", d.Key, d.Volume, want)
+		}
 	}
 	root, err := w.Rootfs(201)
 	ok(t, err)
@@ -140,8 +145,9 @@ func TestRestoreCT(t *testing.T) {
 	}
 	for name, bad := range map[string]Restore{
 		"no size":   {Node: "baobab", ID: 201, Storage: "local"},
-		"a mount":   {Node: "baobab", ID: 201, Storage: "local", RootfsGiB: 1, Mounts: []Mount{{"rootfs", 1, ""}}},
-		"an option": {Node: "baobab", ID: 201, Storage: "local", RootfsGiB: 1, Mounts: []Mount{{"mp0", 1, "mp=/a\n"}}},
+		"a mount":   {Node: "baobab", ID: 201, Storage: "local", RootfsGiB: 1, Mounts: []Mount{{Key: "rootfs", GiB: 1}}},
+		"a storage": {Node: "baobab", ID: 201, Storage: "local", RootfsGiB: 1, Mounts: []Mount{{Key: "mp0", Storage: "-x", GiB: 1, Options: "mp=/a"}}},
+		"an option": {Node: "baobab", ID: 201, Storage: "local", RootfsGiB: 1, Mounts: []Mount{{Key: "mp0", GiB: 1, Options: "mp=/a\n"}}},
 	} {
 		if made, _, err := c.RestoreCT(soon(t), bad, bytes.NewReader(archive)); err == nil || made != nil {
 			t.Errorf("%s: %v, made %v", name, err, made)
