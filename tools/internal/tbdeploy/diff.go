@@ -2,6 +2,7 @@ package tbdeploy
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/railiance/railiance/tools/internal/host"
@@ -98,4 +99,14 @@ func lines(text string) []string {
 		return nil
 	}
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// Write writes changes for a person.
+func Write(w io.Writer, changes []Change) {
+	for _, c := range changes {
+		fmt.Fprintf(w, "%s: %s\n", c.Path, c.What)
+		for line := range strings.Lines(c.Diff) {
+			fmt.Fprintf(w, "    %s", line)
+		}
+	}
 }

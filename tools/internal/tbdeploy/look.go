@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -193,7 +194,7 @@ func (n *node) conflicts(p thunderbolt.Plan, name string) error {
 		}
 	}
 	sourced := false
-	for _, file := range sortedKeys(n.others) {
+	for _, file := range slices.Sorted(maps.Keys(n.others)) {
 		for line := range strings.Lines(n.others[file]) {
 			words := strings.Fields(line)
 			if len(words) < 2 {

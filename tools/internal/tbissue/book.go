@@ -1,7 +1,6 @@
 package tbissue
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -149,30 +147,6 @@ func (b Book) lock(ctx context.Context) (*state.Lock, error) {
 	return lock, nil
 }
 
-// next is a number that no issue has or had: also those that were deleted are
-// in the changelogs.
-func (b Book) next(year int, known []Issue) (string, error) {
-	highest := 0
-	note := func(text string) {
-		for _, m := range idPattern().FindAllStringSubmatch(text, -1) {
-			if n, err := strconv.Atoi(m[2]); err == nil && m[1] == fmt.Sprintf("%04d", year) {
-				highest = max(highest, n)
-			}
-		}
-	}
-	for _, issue := range known {
-		note(issue.ID)
-	}
-	for _, path := range []string{b.Changelog, b.Page} {
-		text, err := os.ReadFile(path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("issues: %w", err)
-		}
-		note(string(bytes.ToValidUTF8(text, nil)))
-	}
-	return fmt.Sprintf("ISSUE-%04d-%03d", year, highest+1), nil
-}
-
 func (b Book) open(ctx context.Context, c Check, f thunderbolt.Fault, known []Issue) (Issue, error) {
 	template, err := b.text("TEMPLATE.md")
 	if err != nil {
@@ -227,37 +201,4 @@ func again(text string, at time.Time) string {
 		return old.ReplaceAllLiteralString(text, line)
 	}
 	return put(text, "Evidence", line)
-}
-
-// Close closes an issue if the check shows that its fault is gone.
-func (b Book) Close(ctx context.Context, id string, c Check) (err error) {
-	if !ValidID(id) {
-		return fmt.Errorf("issues: %q is no issue; they are called ISSUE-2026-001", id)
-	}
-	lock, err := b.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	issue, text, err := b.load(id)
-	if err != nil {
-		return err
-	}
-	if issue.Status == Closed {
-		return fmt.Errorf("%s: is closed since %s", id, issue.Closed)
-	}
-	if err := issue.gone(c); err != nil {
-		return err
-	}
-	entry, err := records.Append(ctx, b.Changelog, records.Entry{Timestamp: c.Time, Project: project, Summary: id + " closed: " + issue.Summary,
-		Details: "a fresh check of " + strings.Join(issue.Nodes, ", ") + " does not find " + issue.Fault, AffectedResources: issue.Nodes})
-	if err != nil {
-		return err
-	}
-	text = put(closed(text, c.Time.UTC()), "Verification", verification(c, issue))
-	text = put(text, "Changelog", "- "+entry.ID+": closed")
-	if err := b.write(id, text); err != nil {
-		return err
-	}
-	return records.AppendLine(ctx, b.Page, c.Time.UTC().Format("2006-01"), fmt.Sprintf("%s: %s is closed: %s (%s)", c.Time.UTC().Format(time.RFC3339), id, issue.Summary, entry.ID))
 }

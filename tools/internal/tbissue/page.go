@@ -1,7 +1,6 @@
 package tbissue
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,26 +108,4 @@ func page(c Check) string {
 // verification is the proof that it is gone.
 func verification(c Check, i Issue) string {
 	return fmt.Sprintf("%s: %s was not found, and %s could be looked at.\n\n%s", c.Time.UTC().Format(time.RFC3339), "`"+i.Fault+"`", strings.Join(i.Nodes, ", "), fenced(page(c)))
-}
-
-// gone says why it cannot be said that the fault is gone.
-func (i Issue) gone(c Check) error {
-	var errs []error
-	for _, f := range c.Faults {
-		if f.ID() == i.Fault {
-			return tell.Hint(fmt.Errorf("%s: stays open: it is still so: %s", i.ID, f.What), "mend it first: make -C layers/madagascar deploy NODE=…")
-		}
-		// What is wrong at the same node may hide it: a link that is down tells
-		// nothing of losses.
-		if slices.ContainsFunc(nodesOf(f), func(n string) bool { return slices.Contains(i.Nodes, n) }) {
-			errs = append(errs, fmt.Errorf("%s: stays open: something else is wrong there, and may hide it: %s", i.ID, f.What))
-		}
-	}
-	for _, n := range i.Nodes {
-		k := slices.IndexFunc(c.Nodes, func(s thunderbolt.NodeSeen) bool { return s.Name == n })
-		if k < 0 || c.Nodes[k].State != "seen" {
-			errs = append(errs, fmt.Errorf("%s: stays open: %s could not be looked at", i.ID, n))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -1,0 +1,146 @@
+package tbdeploy
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/tell"
+	"github.com/railiance/railiance/tools/internal/thunderbolt"
+)
+
+// names are what a script for the node wants: the bridge and the interfaces.
+func (d *Deployment) names() []string {
+	return append([]string{d.Plan.Bridge}, d.Plan.Node(d.Node).Interfaces...)
+}
+
+func (d *Deployment) call(ctx context.Context, remote host.Remote, input, name string, args ...string) (string, error) {
+	c := command(name, args...)
+	c.Stdin = strings.NewReader(input)
+	out, err := host.Output(ctx, remote.Command(c), lookMax)
+	if err != nil {
+		return string(out), fmt.Errorf("%s: %w", d.Node, err)
+	}
+	return string(out), nil
+}
+
+// begin brings the files to the node and starts its timer. What an earlier
+// deployment left behind is undone first.
+func (d *Deployment) begin(ctx context.Context, remote host.Remote, files []File) error {
+	var b strings.Builder
+	for _, name := range []string{"watch", "undo", "confirm"} {
+		fmt.Fprintf(&b, "script - %s.sh %s\n", name, base64.StdEncoding.EncodeToString([]byte(script(name))))
+	}
+	for _, f := range files {
+		kind := "file"
+		if f.Gone {
+			kind = "gone"
+		}
+		fmt.Fprintf(&b, "%s %s %s %s\n", kind, f.Mode, f.Path, base64.StdEncoding.EncodeToString([]byte(f.Text)))
+	}
+	b.WriteString("end\n")
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	out, err := d.call(limited, remote, b.String(), "begin", append([]string{strconv.Itoa(int(d.Window / time.Second))}, d.names()...)...)
+	var exit *host.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.Code == leftover:
+		return tell.Hint(fmt.Errorf("%s: an earlier deployment had not come to its end, and was brought to it now", d.Node), "run it again")
+	case err != nil:
+		return err
+	case !strings.Contains(out, "begun\n"):
+		return fmt.Errorf("%s: what it answers makes no sense", d.Node)
+	}
+	d.Tell.Say("", "%s undoes it by itself unless it is confirmed within %s", d.Node, d.Window)
+	return nil
+}
+
+// leftover is the exit status of begin where it found an unfinished deployment.
+const leftover = 76
+
+// try applies it, and waits for a check that is no worse than before. It gives up
+// while there is time for the node.
+func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunderbolt.Diagnosis) (thunderbolt.Diagnosis, error) {
+	began := time.Now()
+	limited, cancel := context.WithTimeoutCause(ctx, d.Window, errCutOff)
+	defer cancel()
+	var args []string
+	for _, name := range d.names() {
+		if name != "" {
+			args = append(args, name)
+		}
+	}
+	out, err := d.call(limited, remote, "", "apply", args...)
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "error:") {
+			d.Tell.Warn("", "%s: %s", d.Node, host.Printable(strings.TrimSpace(line)))
+		}
+	}
+	if err != nil {
+		var ssh *host.SSHError
+		if errors.As(err, &ssh) {
+			err = fmt.Errorf("%w: %w", errCutOff, err)
+		}
+		return before, err
+	}
+	_, delay := timers(len(d.Plan.Nodes))
+	settled := time.Duration(2*delay+6) * time.Second
+	last := errors.New("there was no time for a check")
+	after := before
+	for time.Since(began) < d.Window-3*time.Second {
+		after, err = d.Check(limited)
+		if ctx.Err() != nil {
+			return after, context.Cause(ctx)
+		}
+		if err != nil {
+			return after, err
+		}
+		worse := worse(before, after)
+		if len(worse) == 0 && (after.Healthy() || time.Since(began) > settled) {
+			return after, nil
+		}
+		if len(worse) > 0 {
+			last = fmt.Errorf("it is worse than before: %s", strings.Join(worse, "; "))
+		}
+		select {
+		case <-limited.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return after, last
+}
+
+var errCutOff = errors.New("the node has not answered since it was changed")
+
+// undo has the node undo it, or waits until it has done so by itself.
+func (d *Deployment) undo(ctx context.Context, remote host.Remote, why error) error {
+	d.Tell.Warn("", "%s: %v: it is undone", d.Node, why)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Window+90*time.Second)
+	defer cancel()
+	for {
+		limited, stop := context.WithTimeout(ctx, 10*time.Second)
+		_, err := d.call(limited, remote, "", "cancel")
+		stop()
+		if err == nil {
+			found, err := look(ctx, remote, nil)
+			if err == nil && !found.pending {
+				break
+			}
+		}
+		if ctx.Err() != nil {
+			return tell.Hint(errors.Join(why, fmt.Errorf("%s: is not reached, and it could not be seen that it was undone", d.Node)), "look at its console, and at /var/lib/railiance/thunderbolt there")
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	d.Tell.Say("", "%s: it was undone, and the node is reached, %s later", d.Node, time.Since(began).Round(time.Second))
+	return fmt.Errorf("%s: was undone: %w", d.Node, why)
+}

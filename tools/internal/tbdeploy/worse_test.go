@@ -1,0 +1,85 @@
+package tbdeploy
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/tbtest"
+	"github.com/railiance/railiance/tools/internal/thunderbolt"
+)
+
+// What makes it worse, or is interrupted, is undone at once, though the node is
+// still reached.
+func TestWorse(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	n := ring.Node("ebony")
+	before := state(t, n)
+
+	t.Run("another MTU", func(t *testing.T) {
+		d := deployment(t, ring, "ebony") // its checks know the right one
+		d.Plan.MTU, d.Window = 9000, 25*time.Second
+		r, err := d.Run(t.Context())
+		if err == nil || r.Outcome != Undone || !strings.Contains(err.Error(), "it is worse than before: ebony thunderbolt0 has an MTU of 9000 instead of 65520") {
+			t.Errorf("%s, %v", r.Outcome, err)
+		}
+		if after := state(t, n); after != before {
+			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+		}
+	})
+	t.Run("interrupted", func(t *testing.T) {
+		d := deployment(t, ring, "ebony")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		interrupt := errors.New("interrupted")
+		checks := 0
+		check := d.Check
+		d.Check = func(ctx context.Context) (thunderbolt.Diagnosis, error) {
+			if checks++; checks > 1 {
+				cancel(interrupt)
+			}
+			return check(ctx)
+		}
+		if r, err := d.Run(ctx); !errors.Is(err, interrupt) || r.Outcome != Undone {
+			t.Errorf("%s, %v", r.Outcome, err)
+		}
+		if after := state(t, n); after != before {
+			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+		}
+	})
+	t.Run("named by path", func(t *testing.T) { namedByPath(t, ring) })
+}
+
+// An interface that the kernel brings under another name gets its own by its
+// place on the bus, and then joins its bridge. A veth has no place: a rule makes
+// one up for it.
+func namedByPath(t *testing.T, ring *tbtest.Ring) {
+	n := ring.Node("tapia")
+	on(t, n, `echo 'SUBSYSTEM=="net", ENV{INTERFACE}=="eth7", ENV{ID_PATH}="pci-0000:00:0d.3"' >/etc/udev/rules.d/76-place.rules`)
+	d := deployment(t, ring, "tapia")
+	healthy(t, d, 30*time.Second)
+	d.Paths = map[string]string{"thunderbolt1": "pci-0000:00:0d.3"}
+	run(t, d, Confirmed)
+	old := ring.Cables[1]
+	if old[1] != (tbtest.End{Node: "tapia", Interface: "thunderbolt1"}) {
+		t.Fatalf("the second cable is %v", old)
+	}
+	if err := ring.Unplug(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.Plug(t.Context(), tbtest.Cable{old[0], {Node: "tapia", Interface: "eth7"}}); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		got := on(t, n, "ls /sys/class/net | tr '\\n' ' '; cat /sys/class/net/thunderbolt1/mtu; readlink /sys/class/net/thunderbolt1/master || true")
+		if strings.Contains(got, "65520\n../vmbr1") && !strings.Contains(got, "eth7") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it does not get its name and its bridge: %s", got)
+		}
+	}
+}
