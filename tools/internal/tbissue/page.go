@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/host"
-	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
 
