@@ -184,20 +184,25 @@ type leftOut struct{ Name string }
 // After a run that was cut off, or stopped, the next one finds a node as it was,
 // and cleans up there.
 func TestTheDayAfter(t *testing.T) {
-	for name, end := range map[string]func(w *world, stop func()){
-		"cut off": func(w *world, _ func()) { _ = w.nodes.CutConnections("baobab") },
-		"stopped": func(_ *world, stop func()) { stop() },
+	cut := func(w *world, _ func()) { _ = w.nodes.CutConnections("baobab") }
+	for name, c := range map[string]struct {
+		program, script string
+		end             func(w *world, stop func())
+	}{
+		"cut off among the files":    {"tar", "/bin/tar \"$@\" | head -c 5000\n", cut},
+		"cut off among the programs": {"lsblk", "", cut},
+		"stopped":                    {"tar", "/bin/tar \"$@\" | head -c 5000\n", func(_ *world, stop func()) { stop() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			half := filepath.Join(w.nodes.NodeDir("baobab"), "half")
-			w.program(t, "baobab", "tar", "/bin/tar \"$@\" | head -c 5000\ntouch "+half+"\nsleep 3\n")
+			w.program(t, "baobab", c.program, c.script+"touch "+half+"\nsleep 3\n")
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			go func() {
 				for range 500 {
 					if _, err := os.Stat(half); err == nil {
-						end(w, stop)
+						c.end(w, stop)
 						return
 					}
 					time.Sleep(20 * time.Millisecond)
@@ -207,7 +212,7 @@ func TestTheDayAfter(t *testing.T) {
 			if err == nil || results["baobab"].Status != guestbackup.Failed || len(w.files(t, "one", "baobab")) > 0 {
 				t.Fatalf("%v: %+v\n%s", err, results, w.said)
 			}
-			ok(t, os.Remove(filepath.Join(w.nodes.NodeDir("baobab"), "bin/tar")))
+			ok(t, os.Remove(filepath.Join(w.nodes.NodeDir("baobab"), "bin", c.program)))
 			time.Sleep(4 * time.Second) // whatever was left ends by itself
 			w.now = w.now.Add(time.Hour)
 			if results, err := w.backup(t, t.Context(), "baobab"); err != nil {
