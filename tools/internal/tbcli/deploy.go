@@ -41,7 +41,12 @@ than the one before and confirms it in time. What was replaced is kept there.
 
 Exit status: 0 done, and the node is well; 1 refused, undone, or something is
 still wrong at the node; 2 usage or configuration.`,
-		Args: cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &shell.Usage{Err: fmt.Errorf("%d nodes are named; it must be one", len(args))}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d.Node = args[0]
 			return d.run(cmd.Context())
@@ -105,8 +110,8 @@ func (d *deploy) tell(r tbdeploy.Result, err error) error {
 		Format int `json:"format"`
 		tbdeploy.Result
 	}{1, r}, func(w io.Writer) {
-		if err != nil && errors.Is(err, tbdeploy.ErrRefused) {
-			return
+		if r.Outcome == tbdeploy.Refused {
+			return // the error says it
 		}
 		fmt.Fprintf(w, "%s: %s\n", r.Node, r.Outcome)
 	})

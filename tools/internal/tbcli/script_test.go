@@ -24,6 +24,7 @@ func TestMain(m *testing.M) {
 				return tbcli.Check(sh)
 			}))
 		},
+		"tb-deploy": func() { os.Exit(shell.Main("tb-deploy", tbcli.Deploy)) },
 	})
 }
 

@@ -18,6 +18,7 @@ const (
 	Shown     = "shown"
 	Confirmed = "confirmed"
 	Undone    = "undone"
+	Refused   = "refused"
 )
 
 // DefaultWindow is how long the node waits for its confirmation.
@@ -57,6 +58,11 @@ func refuse(err error) error { return fmt.Errorf("%w: %w", ErrRefused, err) }
 
 // Run does it. The result is of use with an error, too.
 func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
+	defer func() {
+		if errors.Is(err, ErrRefused) {
+			r.Outcome = Refused
+		}
+	}()
 	r = Result{Node: d.Node, Outcome: Nothing}
 	if r.Before, err = d.Check(ctx); err != nil {
 		return r, err

@@ -70,7 +70,7 @@ func run(t *testing.T, d *Deployment, want string) Result {
 
 func refused(t *testing.T, d *Deployment, why string) {
 	t.Helper()
-	if r, err := d.Run(t.Context()); err == nil || !strings.Contains(err.Error(), ErrRefused.Error()) || !strings.Contains(err.Error(), why) {
+	if r, err := d.Run(t.Context()); r.Outcome != Refused || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), why) {
 		t.Errorf("%s: %v, want a refusal: %s", r.Outcome, err, why)
 	}
 }
