@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -21,7 +22,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // What every ring has.
@@ -39,6 +39,7 @@ type Ring struct {
 
 	dir    string // keys and settings of ssh; goes with us
 	net    netip.Addr
+	name   net.Listener // of the network, for as long as we live
 	keeper *process
 
 	mu      sync.Mutex
@@ -121,7 +122,7 @@ func (r *Ring) build(ctx context.Context, n int) error {
 	if r.keeper, err = keep(r.dir); err != nil {
 		return errors.Join(err, os.RemoveAll(r.dir))
 	}
-	if r.net, err = freeNetwork(ctx); err != nil {
+	if err := r.freeNetwork(ctx); err != nil {
 		return err
 	}
 	for i := range n {
@@ -202,25 +203,33 @@ func (r *Ring) Close() error {
 		}
 	}
 	errs = append(errs, r.keeper.end())
+	if r.name != nil {
+		errs = append(errs, r.name.Close())
+	}
 	return errors.Join(errs...)
 }
 
-// freeNetwork is a /24 that the machine knows no route to, out of the block for
-// tests of networks (RFC 2544).
-func freeNetwork(ctx context.Context) (netip.Addr, error) {
+// freeNetwork takes a /24 that the machine knows no route to, out of the block
+// for tests of networks (RFC 2544). A name that the kernel gives back when we
+// are gone keeps other rings away from it.
+func (r *Ring) freeNetwork(ctx context.Context) error {
 	routes, err := output(ctx, "", "ip", "route")
 	if err != nil {
-		return netip.Addr{}, err
+		return err
 	}
-	start := os.Getpid()*7 + int(time.Now().UnixNano()/1e3)
-	for i := range 512 {
-		k := (start + i) % 512
-		addr := netip.AddrFrom4([4]byte{198, byte(18 + k/256), byte(k % 256), 0})
-		if !strings.Contains(routes, fmt.Sprintf("198.%d.%d.", 18+k/256, k%256)) {
-			return addr, nil
+	for k := range 512 {
+		base := netip.AddrFrom4([4]byte{198, byte(18 + k/256), byte(k % 256), 0})
+		if strings.Contains(routes, fmt.Sprintf("198.%d.%d.", 18+k/256, k%256)) {
+			continue
 		}
+		name, err := net.Listen("unix", "@railiance-ring-"+base.String())
+		if err != nil {
+			continue
+		}
+		r.net, r.name = base, name
+		return nil
 	}
-	return netip.Addr{}, errors.New("thunderbolt ring: 198.18.0.0/15 is full")
+	return errors.New("thunderbolt ring: 198.18.0.0/15 is full")
 }
 
 func (r *Ring) path(elements ...string) string {
