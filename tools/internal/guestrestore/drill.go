@@ -85,8 +85,12 @@ func (d *Drill) prove(ctx context.Context, s Source, made Restored, done *Drille
 	if d.NoBoot || settings(made.About.Config)["template"] == "1" {
 		return nil // a template never boots
 	}
-	if apart != nil {
-		d.Tell.Warn(s.Subject.String(), "not started: %v", apart)
+	why, err := d.tooLarge(ctx, g)
+	if err != nil {
+		return err
+	}
+	if why = errors.Join(apart, why); why != nil {
+		d.Tell.Warn(s.Subject.String(), "not started: %v", why)
 		return nil
 	}
 	booting := time.Now()

@@ -91,6 +91,22 @@ func TestDrillOfWhatReachesOut(t *testing.T) {
 	w.clean(t, 900, 901)
 }
 
+// A machine that the node has no memory for is compared, and not started.
+func TestDrillOfWhatIsTooLarge(t *testing.T) {
+	w := start(t)
+	large := web()
+	large.Memory, large.Running = 64<<10, false
+	ok(t, w.AddVM(large))
+	got, err := w.drill().Do(soon(t), w.backup(t, 100, nil).Source)
+	if ok(t, err); got.Proof != guestrestore.ProofContents || !strings.Contains(w.said.String(), "not started: it wants 64.0 GiB of memory, and baobab has 8.0 GiB free") {
+		t.Errorf("%+v: %s", got, w.said)
+	}
+	if slices.ContainsFunc(w.calls(t), func(c string) bool { return strings.Contains(c, "start 900") }) {
+		t.Error("it was started")
+	}
+	w.clean(t, 900, 901)
+}
+
 // Whatever is wrong with it, nothing is proven, and nothing stays.
 func TestDrillOfWhatIsWrong(t *testing.T) {
 	w := start(t)

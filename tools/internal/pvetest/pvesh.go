@@ -128,7 +128,8 @@ func (c *call) ofNode(name string, rest []string, o options) (any, error) {
 	case path == "version":
 		return there.get("version", options{})
 	case path == "status":
-		return map[string]any{"cpuinfo": map[string]any{"cpus": hostCores}, "pveversion": "pve-manager/9.2.11/0123456789abcdef", "uptime": 3600}, nil
+		return map[string]any{"cpuinfo": map[string]any{"cpus": hostCores}, "pveversion": "pve-manager/9.2.11/0123456789abcdef", "uptime": 3600,
+			"memory": map[string]any{"total": 16 << 30, "used": 8 << 30, "free": 8 << 30}}, nil
 	case len(rest) == 3 && rest[0] == "storage" && rest[2] == "content":
 		return there.content(rest[1], o)
 	}
