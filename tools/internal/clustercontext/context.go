@@ -71,8 +71,8 @@ type Network struct {
 	MTU        int    // bytes; 0: not told
 	STP        *bool  // nil: not told
 	Gateway    netip.Addr
-	Addresses  map[string][]netip.Prefix // by node
-	Interfaces map[string][]string       // by node: the interfaces that belong to it
+	Addresses  map[string][]netip.Prefix    // by node
+	Interfaces map[string][]string          // by node: the interfaces that belong to it
 	Paths      map[string]map[string]string // by node and interface: its place on the bus, as udev's ID_PATH
 	Cables     []Cable
 }

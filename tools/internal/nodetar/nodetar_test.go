@@ -56,7 +56,7 @@ func TestVerify(t *testing.T) {
 		"below a file":             {[]tar.Header{reg("etc"), reg("etc/a"), end}, "lies below"},
 		"a hard link":              {[]tar.Header{reg("a"), {Typeflag: tar.TypeLink, Name: "b", Linkname: "a"}, end}, "is no file"},
 		"a device":                 {[]tar.Header{{Typeflag: tar.TypeBlock, Name: "b", Devmajor: 8}, end}, "is no file"},
-		"a name without end":       {[]tar.Header{reg(strings.Repeat("x/", 3000)+"x"), end}, "without end"},
+		"a name without end":       {[]tar.Header{reg(strings.Repeat("x/", 3000) + "x"), end}, "without end"},
 		"no report":                {[]tar.Header{reg("etc/a")}, "the end is missing"},
 		"nothing":                  {nil, "the end is missing"},
 	} {
