@@ -76,10 +76,8 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 		}
 	}
 	out, err := d.call(limited, remote, "", "apply", args...)
-	for line := range strings.Lines(out) {
-		if strings.HasPrefix(line, "error:") {
-			d.Tell.Warn("", "%s: %s", d.Node, host.Printable(strings.TrimSpace(line)))
-		}
+	for _, line := range complaints(out) {
+		d.Tell.Warn("", "%s: %s", d.Node, line)
 	}
 	if err != nil {
 		var ssh *host.SSHError
@@ -113,6 +111,26 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 		}
 	}
 	return after, last
+}
+
+// complaints are the lines of ifup and `ifquery --check` that a person should
+// see. The timers are those of the root of the tree, so that they differ from the
+// file on every other node.
+func complaints(out string) []string {
+	var all []string
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		what, failed := strings.CutSuffix(line, "[fail]")
+		what = strings.TrimSpace(what)
+		timer := strings.HasPrefix(what, "bridge-fd ") || strings.HasPrefix(what, "bridge-hello ") || strings.HasPrefix(what, "bridge-maxage ")
+		switch {
+		case strings.HasPrefix(line, "error:"):
+			all = append(all, host.Printable(line))
+		case failed && !timer && !strings.HasPrefix(what, "iface "):
+			all = append(all, "is not as the file says: "+host.Printable(what))
+		}
+	}
+	return all
 }
 
 var errCutOff = errors.New("the node has not answered since it was changed")
