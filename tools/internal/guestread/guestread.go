@@ -140,10 +140,14 @@ func (s *sealed) end(err error) error {
 	return err
 }
 
-// reason is end with the way out for a key that is missing, which is no fault of
-// the artifact: nothing more of it is read.
+// reason is end with the way out for a key that is missing. That may be the fault
+// of the artifact, if it is somebody else's: the account, which is small and
+// opened first, spares a real stranger the reading of the archive.
 func (s *sealed) reason(err error) error {
 	if errors.Is(err, unseal.ErrNoKey) {
+		if altered := s.end(nil); altered != nil {
+			return altered
+		}
 		return tell.Hint(fmt.Errorf("%s: %w", s.of.Name, err), "it was encrypted to %v: put one of their private keys into ~/.config/sops/age/keys.txt, or name it by SOPS_AGE_KEY_FILE", s.of.Recipients)
 	}
 	return s.end(err)
