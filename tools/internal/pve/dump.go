@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -28,7 +29,8 @@ type DumpOptions struct {
 //
 // When ctx is done or stdout fails, vzdump is asked to end, and waited for: the
 // guest is not locked any more when Dump returns. What it still sends is
-// dropped.
+// dropped. The node ends it by itself when this machine is silent for two
+// minutes.
 func (c *Cluster) Dump(ctx context.Context, g Guest, o DumpOptions, stdout io.Writer) (string, error) {
 	w, err := c.remote(ctx, g.Node)
 	if err != nil {
@@ -38,12 +40,13 @@ func (c *Cluster) Dump(ctx context.Context, g Guest, o DumpOptions, stdout io.Wr
 	if err != nil {
 		return "", fmt.Errorf("%s: vzdump %d: %w", g.Node, g.ID, err)
 	}
+	alone := cmp.Or(c.silence, silence)
 	log := &journal{also: o.Log}
 	sent, err := leashed(ctx, w.Command(host.Command{
-		Args:   append([]string{"sh", "-c", dumpScript, "vzdump"}, args...),
+		Args:   append([]string{"sh", "-c", dumpScript, "vzdump", fmt.Sprintf("%g", alone.Seconds())}, args...),
 		Env:    []string{"LC_ALL=C.UTF-8"},
 		Stderr: log,
-	}), stdout)
+	}), stdout, alone/12)
 	c.brokenBy(g.Node, err)
 	text := log.String()
 	if err := judge(g, text, sent, err); err != nil {

@@ -254,7 +254,7 @@ while :; do sleep 0.1; done
 `), 0o755))
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	t.Setenv("TMPDIR", bin)
-	script := exec.Command("sh", "-c", dumpScript, "vzdump", "100")
+	script := exec.Command("sh", "-c", dumpScript, "vzdump", "120", "100")
 	leash, err := script.StdinPipe()
 	ok(t, err)
 	heard, err := script.StderrPipe()

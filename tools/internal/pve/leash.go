@@ -16,11 +16,17 @@ import (
 // asked to end, before its connection is cut.
 const endGrace = 20 * time.Second
 
-// leashed runs a program that watches its standard input: when ctx is done, or
-// stdout takes no more, the input ends, and so does the program, in its own
-// way. Should we be killed, the system ends the input. It returns how many
-// bytes the program sent, and for a program that was not let to its end why.
-func leashed(ctx context.Context, cmd host.Command, stdout io.Writer) (int64, error) {
+// silence is how long a program on a node waits for a byte of us before it takes
+// us for gone: longer than our ssh waits for the node, shorter than a guest
+// whose disks stand still can bear.
+const silence = 2 * time.Minute
+
+// leashed runs a program that watches its standard input: a byte comes each
+// beat; when ctx is done, or stdout takes no more, the input ends, and so does
+// the program, in its own way. Should we be killed, the system ends the input;
+// should this machine vanish, no byte comes any more. It returns how many bytes
+// the program sent, and for a program that was not let to its end why.
+func leashed(ctx context.Context, cmd host.Command, stdout io.Writer, beat time.Duration) (int64, error) {
 	far, near, err := os.Pipe()
 	if err != nil {
 		return 0, err
@@ -36,10 +42,8 @@ func leashed(ctx context.Context, cmd host.Command, stdout io.Writer) (int64, er
 	ended, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
-		select {
-		case <-ended:
-		case <-out.broken:
-		case <-ctx.Done():
+		hold(ctx, near, beat, ended, out.broken)
+		if ctx.Err() != nil {
 			out.stop(context.Cause(ctx))
 		}
 		_ = near.Close()
@@ -61,6 +65,24 @@ func leashed(ctx context.Context, cmd host.Command, stdout io.Writer) (int64, er
 		return sent, why
 	}
 	return sent, err
+}
+
+// hold sends the leash a byte each beat, until one of them is done.
+func hold(ctx context.Context, leash io.Writer, beat time.Duration, ended, broken <-chan struct{}) {
+	ticks := time.NewTicker(beat)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			_, _ = leash.Write([]byte{'.'}) // that nobody reads it shows elsewhere
+		case <-ended:
+			return
+		case <-broken:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // outlet passes what a program sends on until that fails; then it drops the

@@ -26,6 +26,8 @@ type Cluster struct {
 	Options     []string      // further ones of ssh, as host.Remote's
 	Timeout     time.Duration // of one question; 0: thirty seconds
 
+	silence time.Duration // that ends a dump; 0: the usual
+
 	mu   sync.Mutex
 	good map[string]way // by node: what was found to work
 }
