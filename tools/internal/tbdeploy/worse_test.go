@@ -74,7 +74,7 @@ func namedByPath(t *testing.T, ring *tbtest.Ring) {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
-		got := on(t, n, "ls /sys/class/net | tr '\\n' ' '; cat /sys/class/net/thunderbolt1/mtu; readlink /sys/class/net/thunderbolt1/master || true")
+		got := on(t, n, "ls /sys/class/net | tr '\\n' ' '; cat /sys/class/net/thunderbolt1/mtu || true; readlink /sys/class/net/thunderbolt1/master || true")
 		if strings.Contains(got, "65520\n../vmbr1") && !strings.Contains(got, "eth7") {
 			return
 		}
