@@ -46,7 +46,8 @@ func Diagnose(plan Plan, seen Observation) Diagnosis {
 	}
 	m.residue()
 	m.counted()
-	d := Diagnosis{Ring: m.ring(), Nodes: m.nodes(), Pairs: m.pairs()}
+	// Never null: who reads the JSON goes through the lists.
+	d := Diagnosis{Ring: append([]CableSeen{}, m.ring()...), Nodes: append([]NodeSeen{}, m.nodes()...), Pairs: append([]PairSeen{}, m.pairs()...)}
 	m.consequences()
 	d.Faults, d.Notes = append([]Fault{}, m.faults...), m.notes
 	sortFaults(d.Faults)

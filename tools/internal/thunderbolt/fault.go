@@ -84,7 +84,8 @@ type Fault struct {
 func (f Fault) ID() string {
 	where := f.Node
 	if f.Interface != "" {
-		where += ":" + f.Interface
+		// A node may call an interface what it likes; this becomes a line of a file.
+		where += ":" + strings.ReplaceAll(clean(f.Interface), "`", "'")
 	}
 	if f.Node == "" && f.Cable != nil {
 		where = f.Cable[0].Node + ":" + f.Cable[0].Interface + "-" + f.Cable[1].Node + ":" + f.Cable[1].Interface
@@ -92,9 +93,10 @@ func (f Fault) ID() string {
 	return string(f.Kind) + "@" + where
 }
 
-// Diagnosis is the smallest set of faults that explains what was seen.
+// Diagnosis is the smallest set of faults that explains what was seen. Of the
+// lists only that of the notes may be null.
 type Diagnosis struct {
-	Faults []Fault     `json:"faults"`          // never null
+	Faults []Fault     `json:"faults"`
 	Notes  []string    `json:"notes,omitempty"` // what follows, and what could not be judged
 	Ring   []CableSeen `json:"cables"`
 	Nodes  []NodeSeen  `json:"nodes"`

@@ -43,6 +43,7 @@ type ipLink struct {
 	MTU     int      `json:"mtu"`
 	Master  string   `json:"master"`
 	Address string   `json:"address"`
+	Bus     string   `json:"parentbus"`
 	Info    struct {
 		Kind string `json:"info_kind"`
 		Data struct {
@@ -79,9 +80,8 @@ func ParseLinks(text []byte) (map[string]Link, error) {
 		if l.Name == "" {
 			continue // iproute2 writes {} for what a filter leaves out
 		}
-		// The kernel's limit. Other characters than these are odd, not wrong.
-		if len(l.Name) > 15 || strings.ContainsAny(l.Name, "/ \t\n") {
-			return nil, fmt.Errorf("%q is no name of an interface", clean(l.Name))
+		if err := named(l.Name); err != nil {
+			return nil, err
 		}
 		if _, twice := links[l.Name]; twice {
 			return nil, fmt.Errorf("tells of %s twice", clean(l.Name))
@@ -93,6 +93,15 @@ func ParseLinks(text []byte) (map[string]Link, error) {
 		links[l.Name] = link
 	}
 	return links, nil
+}
+
+// named checks a name by the kernel's limit. Other characters than these are
+// odd, not wrong.
+func named(name string) error {
+	if len(name) > 15 || strings.ContainsAny(name, "/ \t\r\n") {
+		return fmt.Errorf("%q is no name of an interface", clean(name))
+	}
+	return nil
 }
 
 func (l ipLink) link() (Link, error) {
@@ -112,7 +121,7 @@ func (l ipLink) link() (Link, error) {
 		number = int(n)
 	}
 	return Link{
-		Name: l.Name, Index: l.Index, Peer: l.Peer, MTU: l.MTU, Master: l.Master, Address: l.Address, Kind: l.Info.Kind,
+		Name: l.Name, Index: l.Index, Peer: l.Peer, MTU: l.MTU, Master: l.Master, Address: l.Address, Kind: l.Info.Kind, Bus: l.Bus,
 		Up: slices.Contains(l.Flags, "UP"), Carrier: slices.Contains(l.Flags, "LOWER_UP"),
 		Tree: Tree{On: l.Info.Data.STP != nil && *l.Info.Data.STP != 0, Self: self},
 		Port: Port{State: s.State, Number: number, Cost: s.Cost, Root: root, Designated: designated, From: s.From, RootCost: s.RootCost},
@@ -155,6 +164,9 @@ func ParseAddresses(text []byte) (map[string][]netip.Prefix, error) {
 	}
 	addresses := map[string][]netip.Prefix{}
 	for _, l := range all {
+		if err := named(l.Name); err != nil {
+			return nil, err
+		}
 		for _, info := range l.Infos {
 			if info.Scope != "global" && info.Scope != "site" {
 				continue
@@ -169,12 +181,18 @@ func ParseAddresses(text []byte) (map[string][]netip.Prefix, error) {
 	return addresses, nil
 }
 
-// ParseRoutes reads `ip -j route`. What is no plain route is left out.
+type hop struct {
+	Via    string `json:"gateway"`
+	Device string `json:"dev"`
+}
+
+// ParseRoutes reads `ip -j route`. What is no plain route is left out; one that
+// goes several ways at once is several.
 func ParseRoutes(text []byte) ([]Route, error) {
 	all, err := list[struct {
-		To     string `json:"dst"`
-		Via    string `json:"gateway"`
-		Device string `json:"dev"`
+		To string `json:"dst"`
+		hop
+		Hops []hop `json:"nexthops"`
 	}](text)
 	if err != nil {
 		return nil, err
@@ -189,11 +207,17 @@ func ParseRoutes(text []byte) ([]Route, error) {
 			}
 			to = netip.PrefixFrom(address, address.BitLen())
 		}
-		via, err := netip.ParseAddr(r.Via)
-		if err != nil {
-			via = netip.Addr{}
+		hops := r.Hops
+		if len(hops) == 0 {
+			hops = []hop{r.hop}
 		}
-		routes = append(routes, Route{to, via, r.Device})
+		for _, h := range hops {
+			via, err := netip.ParseAddr(h.Via)
+			if err != nil {
+				via = netip.Addr{}
+			}
+			routes = append(routes, Route{to, via, h.Device})
+		}
 	}
 	return routes, nil
 }

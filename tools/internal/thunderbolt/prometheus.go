@@ -25,11 +25,19 @@ func (d Diagnosis) Prometheus(cluster string, at time.Time) []byte {
 	metric("healthy", "Whether the check found nothing wrong.")
 	sample("healthy", truth[d.Healthy()])
 	metric("fault", "1 for each fault that the check found.")
+	told := map[[5]string]bool{}
 	for _, f := range d.Faults {
 		cable := ""
 		if f.Cable != nil {
 			cable = f.Cable[0].Node + ":" + f.Cable[0].Interface + "-" + f.Cable[1].Node + ":" + f.Cable[1].Interface
 		}
+		// Two addresses that a node lacks are two faults with the same labels, and
+		// for a sample that is there twice the whole file is thrown away.
+		labels := [5]string{string(f.Kind), f.Node, label(f.Interface), label(cable), f.Severity.String()}
+		if told[labels] {
+			continue
+		}
+		told[labels] = true
 		sample("fault", "1", "kind", string(f.Kind), "node", f.Node, "interface", f.Interface, "cable", cable, "severity", f.Severity.String())
 	}
 	metric("node_seen", "Whether the node told its state.")

@@ -60,6 +60,7 @@ type Link struct {
 	Carrier bool
 	MTU     int
 	Kind    string // bridge, veth, …; empty: hardware
+	Bus     string // of the hardware, where iproute2 tells it
 	Address string // MAC
 	Master  string
 	Tree    Tree // of a bridge

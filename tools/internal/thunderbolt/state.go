@@ -145,8 +145,14 @@ func (m *mind) duplicates() {
 			continue
 		}
 		for _, device := range slices.Sorted(maps.Keys(s.Addresses)) {
+			ours := device == m.plan.Bridge || slices.Contains(n.Interfaces, device)
 			for _, a := range s.Addresses[device] {
 				of, taken := owner[a.Addr()]
+				if !taken && !ours {
+					// Many nodes have the same on what is theirs alone: the bridge
+					// of their containers, the gateway of an SDN.
+					continue
+				}
 				if !taken {
 					owner[a.Addr()] = n.Name // the first that is found to have it
 					continue
@@ -169,7 +175,7 @@ func (m *mind) undeclared(n PlanNode) {
 	for _, name := range slices.Sorted(maps.Keys(s.Links)) {
 		l := s.Links[name]
 		in := !m.plan.Routed && l.Master == m.plan.Bridge
-		if slices.Contains(n.Interfaces, name) || !in && !strings.HasPrefix(name, "thunderbolt") {
+		if slices.Contains(n.Interfaces, name) || !in && l.Bus != "thunderbolt" && !strings.HasPrefix(name, "thunderbolt") {
 			continue
 		}
 		m.note("%s has an interface %s that the context does not know", clean(n.Name), clean(name))

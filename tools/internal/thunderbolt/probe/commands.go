@@ -31,6 +31,7 @@ func looking(routed bool) []command {
 		{"port", "bridge -j link show"},
 		{"addr", "ip -j addr show"},
 		{"route", "ip -j route show"},
+		{"route6", "ip -j -6 route show"},
 		{"neigh", "ip -j neigh show"},
 		{"fdb", "bridge -j fdb show"},
 		{"bus", "grep -s . /sys/bus/thunderbolt/devices/*/device_name /sys/bus/thunderbolt/devices/*/rx_speed /sys/bus/thunderbolt/devices/*/rx_lanes"},

@@ -28,6 +28,7 @@ case "$*" in
 "-j -d -s link show") cat "$NODE/ip-j-d-link.json" ;;
 "-j addr show") cat "$NODE/ip-j-addr.json" ;;
 "-j route show") cat "$NODE/ip-j-route.json" ;;
+"-j -6 route show") echo '[]' ;;
 "-j neigh show") cat "$NODE/ip-j-neigh.json" ;;
 *) echo "ip: unknown: $*" >&2; exit 99 ;;
 esac
@@ -206,6 +207,7 @@ func allowed() []string {
 		"bridge -j link show",
 		"ip -j addr show",
 		"ip -j route show",
+		"ip -j -6 route show",
 		"ip -j neigh show",
 		"bridge -j fdb show",
 		"grep -s . /sys/bus/thunderbolt/devices/*/device_name /sys/bus/thunderbolt/devices/*/rx_speed /sys/bus/thunderbolt/devices/*/rx_lanes",
