@@ -25,7 +25,7 @@ const (
 func floors() map[string]int {
 	return map[string]int{
 		"host": 0, "seal": 0, "unseal": 0, "store": 0, "access": 0, "sign": 0, "state": 0, "tell": 0, "ping": 0, "spool": 0,
-		"etcdsnap": 0, "kine": 0, "registry": 0, "helmrelease": 0, "kubeconfig": 0, "vma": 0, "cttar": 0, "nodetar": 0, "pmxcfs": 0,
+		"etcdsnap": 0, "kine": 0, "registry": 0, "helmrelease": 0, "kubeconfig": 0, "vma": 0, "cttar": 0, "nodetar": 0, "pmxcfs": 0, "sqlitefd": 0,
 		"catalog": 1, "clustercontext": 1, "records": 1, "shell": 1,
 		"asset": 2, "metrics": 2, "pve": 2, "setrun": 2, "guestset": 2, "guestpolicy": 2, "setcheck": 2, "sites": 2, "thunderbolt": 2,
 		"layer": 3, "guide": 3, "backup": 3, "guestbackup": 3, "nodebackup": 3, "guestread": 3, "guestrestore": 3, "opening": 3, "recovery": 3, "drill": 3, "schedule": 3, "tbissue": 3, "tbdeploy": 3,
@@ -50,7 +50,8 @@ func beside() map[string][]string {
 	return map[string][]string{
 		"access/identity": {"access"},
 		"etcdsnap":        {"registry"},
-		"kine":            {"registry"},
+		"kine":            {"registry", "sqlitefd"},
+		"pmxcfs":          {"sqlitefd"},
 		"store/wire":      {"host"},
 		"store/s3store":   {"host", "store", "store/wire"},
 		"store/davstore":  {"store", "store/wire"},

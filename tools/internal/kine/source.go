@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"modernc.org/sqlite"
+
+	"github.com/railiance/railiance/tools/internal/sqlitefd"
 )
 
 // The reasons that a caller may want to tell apart. A missing file is
@@ -20,15 +22,6 @@ import (
 var (
 	ErrNotSQLite = errors.New("not an SQLite database")
 	ErrNotKine   = errors.New("not the database of k3s")
-)
-
-// SQLite's numbers of two of its limits, and what we set them to. An object of
-// Kubernetes is below 3 MiB.
-const (
-	limitLength = 0
-	maxValue    = 8 << 20
-	limitSQL    = 1
-	maxSQL      = 64 << 10
 )
 
 // Is returns nil when the file is a database of kine, and otherwise an error
@@ -72,10 +65,7 @@ func open(ctx context.Context, path string) (*source, error) {
 
 // connect opens the file with options of SQLite's URI, as hostile.
 func (s *source) connect(ctx context.Context, options string) (err error) {
-	s.db, err = sql.Open("sqlite", uri(s.path)+"?"+options+
-		// Whatever the file wants to have run when it is read is not run.
-		"&_defensive=1&_pragma=busy_timeout(2000)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)"+
-		"&_pragma=hard_heap_limit(50331648)&_pragma=mmap_size(0)&_pragma=cache_size(-4096)&_pragma=query_only(1)")
+	s.db, err = sql.Open("sqlite", uri(s.path)+"?"+options+"&_pragma=busy_timeout(2000)&"+sqlitefd.Wary)
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", s.path, err)
 	}
@@ -84,11 +74,9 @@ func (s *source) connect(ctx context.Context, options string) (err error) {
 		s.db.Close()
 		return explain(s.path, err)
 	}
-	for id, limit := range map[int]int{limitLength: maxValue, limitSQL: maxSQL} {
-		if _, err := sqlite.Limit(s.conn, id, limit); err != nil {
-			s.close()
-			return fmt.Errorf("opening %s: %w", s.path, err)
-		}
+	if err := sqlitefd.Limit(s.conn); err != nil {
+		s.close()
+		return fmt.Errorf("opening %s: %w", s.path, err)
 	}
 	return nil
 }

@@ -11,38 +11,21 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 
-	"modernc.org/sqlite"
-	"modernc.org/sqlite/vfs"
-)
-
-// SQLite's numbers of its limits, and what we set them to. A file of /etc/pve is
-// below 1 MiB.
-const (
-	limitLength = 0
-	maxValue    = 8 << 20
-	limitSQL    = 1
-	maxSQL      = 64 << 10
+	"github.com/railiance/railiance/tools/internal/sqlitefd"
 )
 
 // Check reads all of a finished copy and returns how many entries, files and
 // folders, it holds, or why it is no sound database of pmxcfs. It asks for no
 // name of f, which may lie in memory.
 func Check(ctx context.Context, f *os.File) (entries int64, err error) {
-	info, err := f.Stat()
+	options, end, err := sqlitefd.Register(f)
 	if err != nil {
 		return 0, err
 	}
-	name, registered, err := vfs.New(onlyFile{f, info})
-	if err != nil {
-		return 0, fmt.Errorf("reading through a descriptor: %w", err)
-	}
-	defer func() { err = errors.Join(err, registered.Close()) }()
-	db, err := sql.Open("sqlite", "file:"+onlyName+"?vfs="+name+"&mode=ro&immutable=1&_defensive=1&_pragma=temp_store(2)"+
-		"&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)&_pragma=hard_heap_limit(50331648)&_pragma=mmap_size(0)&_pragma=cache_size(-4096)&_pragma=query_only(1)")
+	defer func() { err = errors.Join(err, end()) }()
+	db, err := sql.Open("sqlite", "file:"+sqlitefd.Path+"?"+options+"&"+sqlitefd.Wary)
 	if err != nil {
 		return 0, err
 	}
@@ -52,10 +35,8 @@ func Check(ctx context.Context, f *os.File) (entries int64, err error) {
 		return 0, fmt.Errorf("no database: %w", err)
 	}
 	defer conn.Close()
-	for id, limit := range map[int]int{limitLength: maxValue, limitSQL: maxSQL} {
-		if _, err := sqlite.Limit(conn, id, limit); err != nil {
-			return 0, err
-		}
+	if err := sqlitefd.Limit(conn); err != nil {
+		return 0, err
 	}
 	return check(ctx, conn)
 }
@@ -96,28 +77,3 @@ func check(ctx context.Context, conn *sql.Conn) (int64, error) {
 	}
 	return entries, nil
 }
-
-// onlyName is what SQLite calls the file: it takes names from a root.
-const onlyName = "/config.db"
-
-// onlyFile is a file system with one file: SQLite opens files by name alone.
-type onlyFile struct {
-	f    *os.File
-	info fs.FileInfo
-}
-
-func (o onlyFile) Open(name string) (fs.File, error) {
-	if name != onlyName {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
-	return &reading{io.NewSectionReader(o.f, 0, o.info.Size()), o.info}, nil
-}
-
-type reading struct {
-	*io.SectionReader
-	info fs.FileInfo
-}
-
-func (r *reading) Stat() (fs.FileInfo, error) { return r.info, nil }
-
-func (r *reading) Close() error { return nil }
