@@ -110,8 +110,8 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 	if r.After, err = d.try(ctx, remote, r.Before); err != nil {
 		return r, d.undo(ctx, remote, err)
 	}
-	if _, err := d.call(ctx, remote, "", "confirm"); err != nil {
-		return r, d.undo(ctx, remote, fmt.Errorf("confirmation: %w", err))
+	if err := d.confirm(ctx, remote, found.kept); err != nil {
+		return r, d.undo(ctx, remote, err)
 	}
 	r.Outcome, r.Sums = Confirmed, map[string]string{}
 	for _, f := range files {

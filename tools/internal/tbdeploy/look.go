@@ -10,13 +10,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/railiance/railiance/tools/internal/host"
-	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
 
 // Has is what a node has at a path.
@@ -176,40 +174,4 @@ func (n *node) edited(files []File) []string {
 func sum(text string) string {
 	h := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(h[:])
-}
-
-// conflicts says why the files would not do on this node.
-func (n *node) conflicts(p thunderbolt.Plan, name string) error {
-	var errs []error
-	if len(n.lacks) > 0 {
-		errs = append(errs, fmt.Errorf("lacks %s", strings.Join(n.lacks, ", ")))
-	}
-	mine := append([]string{}, p.Node(name).Interfaces...)
-	if p.Bridge != "" {
-		mine = append(mine, p.Bridge)
-	}
-	for _, i := range mine {
-		if slices.Contains(n.over, i) {
-			errs = append(errs, fmt.Errorf("ssh comes over %s, which would be changed: the context must name a host in the management network", i))
-		}
-	}
-	sourced := false
-	for _, file := range slices.Sorted(maps.Keys(n.others)) {
-		for line := range strings.Lines(n.others[file]) {
-			words := strings.Fields(line)
-			if len(words) < 2 {
-				continue
-			}
-			switch {
-			case words[0] == "iface" && slices.Contains(mine, words[1]):
-				errs = append(errs, fmt.Errorf("%s defines %s already: take it out there, and it will be in %s", host.Printable(file), words[1], stanzaPath))
-			case words[0] == "source" && words[1] == path.Dir(stanzaPath)+"/*", words[0] == "source-directory" && path.Clean(words[1]) == path.Dir(stanzaPath):
-				sourced = sourced || file == "/etc/network/interfaces"
-			}
-		}
-	}
-	if !sourced {
-		errs = append(errs, fmt.Errorf("/etc/network/interfaces does not read %s: add the line: source %s/*", path.Dir(stanzaPath), path.Dir(stanzaPath)))
-	}
-	return errors.Join(errs...)
 }

@@ -46,8 +46,14 @@ func (d *Deployment) othersAtRest(ctx context.Context) error {
 			defer cancel()
 			// Who cannot be asked cannot be in the middle of a change of ours that
 			// matters here: the ring is open there, or Force was given.
-			if found, err := look(limited, d.Reach(n.Hosts[0].Target), nil); err == nil && found.held {
-				errs[i] = tell.Hint(fmt.Errorf("%s: a deployment is going on there: one node at a time", n.Name), "it ends by itself, at the latest when its time is over")
+			for _, h := range n.Hosts {
+				found, err := look(limited, d.Reach(h.Target), nil)
+				if err == nil && found.held {
+					errs[i] = tell.Hint(fmt.Errorf("%s: a deployment is going on there: one node at a time", n.Name), "it ends by itself, at the latest when its time is over")
+				}
+				if err == nil {
+					return
+				}
 			}
 		})
 	}

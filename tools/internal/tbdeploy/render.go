@@ -9,6 +9,7 @@ package tbdeploy
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -92,16 +93,42 @@ func stanza(p thunderbolt.Plan, n *thunderbolt.PlanNode) string {
 		}
 		fmt.Fprintf(&b, "    mtu %d\n", p.MTU)
 	}
+	hosts, nets := ownAddresses(p, n)
+	if len(hosts) > 0 {
+		fmt.Fprintf(&b, "\nauto %s\niface %s\n", loopback, loopback)
+		for _, a := range hosts {
+			fmt.Fprintf(&b, "    address %s\n", a)
+		}
+	}
 	for k, i := range n.Interfaces {
 		fmt.Fprintf(&b, "\nallow-hotplug %s\niface %s\n", i, i)
-		if p.Routed && k == 0 {
-			for _, a := range n.Addresses {
+		if k == 0 {
+			for _, a := range nets {
 				fmt.Fprintf(&b, "    address %s\n", a)
 			}
 		}
 		fmt.Fprintf(&b, "    mtu %d\n", p.MTU)
 	}
 	return b.String()
+}
+
+const loopback = "lo"
+
+// ownAddresses are those of a routed network that belong to the node itself, and
+// must outlive every cable, and those that bring a network of the cable's with
+// them. On the loopback these would claim all addresses of it.
+func ownAddresses(p thunderbolt.Plan, n *thunderbolt.PlanNode) (hosts, nets []netip.Prefix) {
+	if !p.Routed {
+		return nil, nil
+	}
+	for _, a := range n.Addresses {
+		if a.IsSingleIP() {
+			hosts = append(hosts, a)
+		} else {
+			nets = append(nets, a)
+		}
+	}
+	return hosts, nets
 }
 
 // timers are the shortest that 802.1D allows for a ring of n bridges, in
@@ -136,7 +163,7 @@ ip link set dev %[1]s mtu %[2]d
 `, p.Bridge, p.MTU)
 	} else {
 		// udev ends what its rules leave running.
-		b.WriteString("ip link set dev \"$1\" up\nsystemd-run --no-block --collect ifup \"$1\" 2>/dev/null || setsid ifup \"$1\" </dev/null >/dev/null 2>&1 &\n")
+		b.WriteString("ip link set dev \"$1\" up\nsystemd-run --no-block --collect ifup \"$1\" 2>/dev/null || { setsid ifup \"$1\" </dev/null >/dev/null 2>&1 & }\n")
 	}
 	b.WriteString("logger -t railiance-thunderbolt \"$1 is back\" 2>/dev/null\nexit 0\n")
 	return b.String()

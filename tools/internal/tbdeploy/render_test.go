@@ -61,6 +61,14 @@ func TestRendered(t *testing.T) {
 	if text := files[stanzaPath] + files[hookPath]; strings.Contains(text, "bridge-") || strings.Contains(text, "master") || strings.Count(text, "address 10.77.1.2/24") != 1 {
 		t.Errorf("routed has\n%s", text)
 	}
+	if !strings.Contains(files[hookPath], "|| { setsid ifup") {
+		t.Errorf("udev ends what is in the background as a whole:\n%s", files[hookPath])
+	}
+	// What belongs to the node must outlive every cable.
+	routed.Nodes[1].Addresses = []netip.Prefix{netip.MustParsePrefix("10.77.1.2/32"), netip.MustParsePrefix("fd00::2/128")}
+	if text := rendered(t, routed, nil)[stanzaPath]; !strings.Contains(text, "auto lo\niface lo\n    address 10.77.1.2/32\n    address fd00::2/128\n\nallow-hotplug thunderbolt0\niface thunderbolt0\n    mtu") {
+		t.Errorf("routed, with addresses of its own, has\n%s", text)
+	}
 	off := threeNodes()
 	off.NoSTP = true
 	if text := rendered(t, off, nil)[stanzaPath]; !strings.Contains(text, "bridge-stp off") {
@@ -124,7 +132,12 @@ func TestConflicts(t *testing.T) {
 		"read by another":   {node{others: map[string]string{"/etc/network/interfaces.d/x": sourced, "/etc/network/interfaces": ""}}, "does not read"},
 		"defined elsewhere": {node{others: map[string]string{"/etc/network/interfaces": sourced + "iface vmbr1 inet static\n"}}, "/etc/network/interfaces defines vmbr1 already"},
 		"our own way":       {node{others: map[string]string{"/etc/network/interfaces": sourced}, over: []string{"vmbr1"}}, "ssh comes over vmbr1"},
-		"no ifupdown2":      {node{others: map[string]string{"/etc/network/interfaces": sourced}, lacks: []string{"ifquery"}}, "lacks ifquery"},
+		// As Proxmox writes it, unasked.
+		"a bare card":      {node{others: map[string]string{"/etc/network/interfaces": "iface en06 inet manual\n#thunder\n\niface thunderbolt0 inet manual\nauto vmbr0\n" + sourced}}, ""},
+		"a card with more": {node{others: map[string]string{"/etc/network/interfaces": "iface en06 inet manual\n\tmtu 9000\n" + sourced}}, "defines en06 already"},
+		"not applied yet":  {node{others: map[string]string{"/etc/network/interfaces": sourced, "/etc/network/interfaces.new": sourced + "iface vmbr1 inet manual\n\tbridge-ports none\n"}}, "interfaces.new defines vmbr1 already"},
+		"ifupdown":         {node{others: map[string]string{"/etc/network/interfaces": sourced}, lacks: []string{"ifreload"}}, "lacks ifreload"},
+		"no ifupdown2":     {node{others: map[string]string{"/etc/network/interfaces": sourced}, lacks: []string{"ifquery"}}, "lacks ifquery"},
 	} {
 		err := test.has.conflicts(threeNodes(), "ebony")
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {

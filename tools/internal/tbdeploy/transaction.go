@@ -16,7 +16,28 @@ import (
 
 // names are what a script for the node wants: the bridge and the interfaces.
 func (d *Deployment) names() []string {
-	return append([]string{d.Plan.Bridge}, d.Plan.Node(d.Node).Interfaces...)
+	n := d.Plan.Node(d.Node)
+	all := append([]string{d.Plan.Bridge}, n.Interfaces...)
+	if hosts, _ := ownAddresses(d.Plan, n); len(hosts) > 0 {
+		all = append(all, loopback)
+	}
+	return all
+}
+
+// confirm confirms it. Where the answer to that is lost, the node may well have
+// heard the question: what it keeps tells. before is the name of the last
+// deployment before this one.
+func (d *Deployment) confirm(ctx context.Context, remote host.Remote, before string) error {
+	_, err := d.call(ctx, remote, "", "confirm")
+	if err == nil {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	if found, again := look(limited, remote, nil); again == nil && !found.pending && found.kept != before {
+		return nil
+	}
+	return fmt.Errorf("confirmation: %w", err)
 }
 
 func (d *Deployment) call(ctx context.Context, remote host.Remote, input, name string, args ...string) (string, error) {
@@ -33,7 +54,7 @@ func (d *Deployment) call(ctx context.Context, remote host.Remote, input, name s
 // deployment left behind is undone first.
 func (d *Deployment) begin(ctx context.Context, remote host.Remote, files []File) error {
 	var b strings.Builder
-	for _, name := range []string{"watch", "undo", "confirm"} {
+	for _, name := range []string{"watch", "undo", "confirm", "boot"} {
 		fmt.Fprintf(&b, "script - %s.sh %s\n", name, base64.StdEncoding.EncodeToString([]byte(script(name))))
 	}
 	for _, f := range files {

@@ -19,8 +19,9 @@ done <"$P/list"
 sync
 # Without udevd there is nothing to be told.
 udevadm control --reload 2>/dev/null || true
+# In the foreground, so that who undoes it can end ifup with us.
 # An interface that is not there is an error to ifup, which does the rest
 # nevertheless; what came of it is seen by the check that follows.
-timeout 60 ifup "$@" 2>&1 || true
+timeout --foreground 60 ifup "$@" 2>&1 || true
 for i; do ifquery --check "$i" 2>/dev/null || true; done
 rm -f "$P/applying"

@@ -23,7 +23,7 @@ if [ -e "$P" ]; then
 fi
 W=$D/draft
 rm -rf "$W"
-trap 'rm -rf "$W"' EXIT
+trap 'rm -rf "$W" "$U" "$UW"' EXIT
 mkdir -p "$W/new" "$W/old"
 n=0
 : >"$W/list"
@@ -82,6 +82,23 @@ while read -r n mode path new old; do
 	esac
 done <"$W/list"
 
+cat /proc/sys/kernel/random/boot_id >"$W/boot"
+mkdir -p "${U%/*}" "${UW%/*}"
+cat >"$U" <<END
+[Unit]
+Description=Undo a deployment to the Thunderbolt network that was not confirmed
+DefaultDependencies=no
+ConditionPathExists=$P
+RequiresMountsFor=$D /etc /usr/local/sbin
+After=local-fs.target
+Before=network-pre.target networking.service shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh $P/boot.sh
+END
+ln -sf "$U" "$UW"
 : >"$W/armed"
 sync
 mv "$W" "$P"

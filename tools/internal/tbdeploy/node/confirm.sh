@@ -5,6 +5,7 @@ while read -r n mode path new old; do
 	[ "$new" = gone ] || sha256sum -- "$path"
 done <"$P/list" >"$D/deployed.new"
 sync -- "$D/deployed.new"
+rm -f -- "$U" "$UW"
 mv -f "$D/deployed.new" "$D/deployed"
 mkdir -p "$D/kept"
 last=$(ls "$D/kept" | tail -n 1)

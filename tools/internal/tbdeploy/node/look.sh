@@ -13,13 +13,15 @@ show() { # KIND FILE
 }
 for f; do show file "$f"; done
 show record "$D/deployed"
-for f in /etc/network/interfaces /etc/network/interfaces.d/*; do
+for f in /etc/network/interfaces /etc/network/interfaces.new /etc/network/interfaces.d/*; do
 	case " $* " in *" $f "*) continue ;; esac
 	[ ! -f "$f" ] || show other "$f"
 done
 [ ! -e "$P" ] || tell pending
 if [ -e "$D/lock" ] && ! flock -n "$D/lock" true; then tell held; fi
-for t in ifup ifquery udevadm flock setsid base64 sha256sum ip timeout; do
+# ifreload: the ifup of the old ifupdown cannot read what we write, nor then
+# anything else.
+for t in ifup ifreload ifquery udevadm flock setsid base64 sha256sum ip timeout ps cmp; do
 	command -v "$t" >/dev/null || tell "lacks $t"
 done
 if [ -d "$D/kept" ]; then

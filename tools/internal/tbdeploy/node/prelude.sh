@@ -4,3 +4,6 @@ export LC_ALL PATH
 umask 022
 D=/var/lib/railiance/thunderbolt
 P=$D/pending
+# Undoes it before the network comes up, if the node restarts meanwhile.
+U=/etc/systemd/system/railiance-thunderbolt-undo.service
+UW=/etc/systemd/system/networking.service.wants/railiance-thunderbolt-undo.service

@@ -1,5 +1,15 @@
-# undo: everything as it was before. It goes on where a step fails.
-if [ -s "$P/applying" ]; then kill -TERM -- "-$(cat "$P/applying")" 2>/dev/null; fi
+# undo [files]: everything as it was before, or the files alone. It goes on where
+# a step fails.
+# The number is another process's once the node was restarted.
+if [ -s "$P/applying" ] && [ "$(cat "$P/boot")" = "$(cat /proc/sys/kernel/random/boot_id)" ]; then
+	group=$(cat "$P/applying")
+	kill -TERM -- "-$group" 2>/dev/null
+	for _ in 1 2 3 4 5; do
+		kill -0 -- "-$group" 2>/dev/null || break
+		sleep 1
+	done
+	kill -KILL -- "-$group" 2>/dev/null
+fi
 while read -r n mode path new old; do
 	rm -f -- "$path.railiance-new"
 	if [ "$old" = there ]; then
@@ -8,8 +18,10 @@ while read -r n mode path new old; do
 		rm -f -- "$path"
 	fi
 done <"$P/list"
+rm -f -- "$U" "$UW"
 sync
 udevadm control --reload 2>/dev/null
+[ "${1:-}" != files ] || exit 0
 was() { cat "$P/was/$1/$2" 2>/dev/null; }
 bridge=$(cat "$P/bridge")
 if [ -n "$bridge" ]; then

@@ -1,0 +1,79 @@
+package tbdeploy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/tell"
+	"github.com/railiance/railiance/tools/internal/thunderbolt"
+)
+
+// bare tells whether a stanza says nothing: Proxmox writes `iface en05 inet
+// manual` for every card that it sees, and again whenever it is taken out. rest
+// are the lines after its first.
+func bare(words, rest []string) bool {
+	if len(words) != 4 || words[3] != "manual" {
+		return false
+	}
+	for _, line := range rest {
+		next := strings.Fields(line)
+		switch {
+		case len(next) == 0 || strings.HasPrefix(next[0], "#"):
+		case slices.Contains([]string{"iface", "auto", "mapping", "source", "source-directory"}, next[0]) || strings.HasPrefix(next[0], "allow-"):
+			return true
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// conflicts says why the files would not do on this node.
+func (n *node) conflicts(p thunderbolt.Plan, name string) error {
+	var errs []error
+	if len(n.lacks) > 0 {
+		err := fmt.Errorf("lacks %s", strings.Join(n.lacks, ", "))
+		if slices.Contains(n.lacks, "ifreload") {
+			err = tell.Hint(err, "apt install ifupdown2: the ifup of ifupdown cannot read these files")
+		}
+		errs = append(errs, err)
+	}
+	mine := append([]string{}, p.Node(name).Interfaces...)
+	if p.Bridge != "" {
+		mine = append(mine, p.Bridge)
+	}
+	changed := mine
+	if hosts, _ := ownAddresses(p, p.Node(name)); len(hosts) > 0 {
+		changed = append(slices.Clone(mine), loopback)
+	}
+	for _, i := range changed {
+		if slices.Contains(n.over, i) {
+			errs = append(errs, fmt.Errorf("ssh comes over %s, which would be changed: the context must name a host in the management network", i))
+		}
+	}
+	sourced := false
+	for _, file := range slices.Sorted(maps.Keys(n.others)) {
+		all := lines(n.others[file])
+		for k, line := range all {
+			words := strings.Fields(line)
+			if len(words) < 2 {
+				continue
+			}
+			switch {
+			case words[0] == "iface" && slices.Contains(mine, words[1]) && !bare(words, all[k+1:]):
+				errs = append(errs, fmt.Errorf("%s defines %s already: take it out there, and it will be in %s", host.Printable(file), words[1], stanzaPath))
+			case words[0] == "source" && words[1] == path.Dir(stanzaPath)+"/*", words[0] == "source-directory" && path.Clean(words[1]) == path.Dir(stanzaPath):
+				sourced = sourced || file == "/etc/network/interfaces"
+			}
+		}
+	}
+	if !sourced {
+		errs = append(errs, fmt.Errorf("/etc/network/interfaces does not read %s: add the line: source %s/*", path.Dir(stanzaPath), path.Dir(stanzaPath)))
+	}
+	return errors.Join(errs...)
+}
