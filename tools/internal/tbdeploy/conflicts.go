@@ -34,8 +34,8 @@ func bare(words, rest []string) bool {
 }
 
 // conflicts says why the files would not do on this node.
-func (n *node) conflicts(p thunderbolt.Plan, name string) error {
-	var errs []error
+func (n *node) conflicts(p thunderbolt.Plan, name string, paths map[string]string) error {
+	errs := n.otherLinks(paths)
 	if len(n.lacks) > 0 {
 		err := fmt.Errorf("lacks %s", strings.Join(n.lacks, ", "))
 		if slices.Contains(n.lacks, "ifreload") {
@@ -76,4 +76,25 @@ func (n *node) conflicts(p thunderbolt.Plan, name string) error {
 		errs = append(errs, fmt.Errorf("/etc/network/interfaces does not read %s: add the line: source %s/*", path.Dir(stanzaPath), path.Dir(stanzaPath)))
 	}
 	return errors.Join(errs...)
+}
+
+// otherLinks finds .link files that udev takes rather than ours: of all that
+// match it takes the one whose name sorts first, and no other.
+func (n *node) otherLinks(paths map[string]string) []error {
+	var errs []error
+	for _, file := range slices.Sorted(maps.Keys(n.links)) {
+		for _, line := range lines(n.links[file]) {
+			key, value, _ := strings.Cut(line, "=")
+			if strings.TrimSpace(key) != "Path" {
+				continue
+			}
+			for _, i := range slices.Sorted(maps.Keys(paths)) {
+				ours := path.Base(fmt.Sprintf(linkPath, i))
+				if slices.Contains(strings.Fields(value), paths[i]) && path.Base(file) < ours {
+					errs = append(errs, fmt.Errorf("%s names what is at %s, and comes before %s: take it away, or %s out of the paths in the context", host.Printable(file), paths[i], ours, i))
+				}
+			}
+		}
+	}
+	return errs
 }

@@ -83,7 +83,7 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 		return r, refuse(tell.Hint(fmt.Errorf("%s: was edited by hand since it was deployed, or was not made by tb-deploy: %s", d.Node, strings.Join(edited, ", ")),
 			"put what matters into the context, then deploy with --overwrite: what is there now is kept on the node"))
 	}
-	if err := found.conflicts(d.Plan, d.Node); err != nil && !d.Rollback {
+	if err := found.conflicts(d.Plan, d.Node, d.Paths); err != nil && !d.Rollback {
 		return r, refuse(fmt.Errorf("%s: %w", d.Node, err))
 	}
 	if len(r.Changes) == 0 && !touches(r.Before.Faults, d.Node) && !found.pending {

@@ -30,6 +30,7 @@ type node struct {
 	record   map[string]string // SHA-256 in hex of what was deployed, by path
 	recorded bool
 	others   map[string]string // of ifupdown2, by path
+	links    map[string]string // .link files that are not ours, by path
 	pending  bool              // a deployment is not at its end
 	held     bool              // and somebody is at it
 	lacks    []string
@@ -47,7 +48,7 @@ func look(ctx context.Context, r host.Remote, paths []string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{files: map[string]Has{}, record: map[string]string{}, others: map[string]string{}}
+	n := &node{files: map[string]Has{}, record: map[string]string{}, others: map[string]string{}, links: map[string]string{}}
 	ended := false
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, lookMax)
@@ -107,7 +108,7 @@ func (n *node) tell(kind string, args []string) error {
 		}
 		last := &n.before[len(n.before)-1]
 		last.Mode, last.Path = args[0], args[1]
-	case "file", "record", "other", "was":
+	case "file", "record", "other", "link", "was":
 		has, err := content(args)
 		if err != nil {
 			return err
@@ -117,6 +118,8 @@ func (n *node) tell(kind string, args []string) error {
 			n.files[args[0]] = has
 		case "other":
 			n.others[args[0]] = has.Text
+		case "link":
+			n.links[args[0]] = has.Text
 		case "was":
 			n.before = append(n.before, File{Text: has.Text, Gone: !has.There})
 		case "record":

@@ -136,10 +136,12 @@ func TestConflicts(t *testing.T) {
 		"a bare card":      {node{others: map[string]string{"/etc/network/interfaces": "iface en06 inet manual\n#thunder\n\niface thunderbolt0 inet manual\nauto vmbr0\n" + sourced}}, ""},
 		"a card with more": {node{others: map[string]string{"/etc/network/interfaces": "iface en06 inet manual\n\tmtu 9000\n" + sourced}}, "defines en06 already"},
 		"not applied yet":  {node{others: map[string]string{"/etc/network/interfaces": sourced, "/etc/network/interfaces.new": sourced + "iface vmbr1 inet manual\n\tbridge-ports none\n"}}, "interfaces.new defines vmbr1 already"},
+		"another .link":    {node{others: map[string]string{"/etc/network/interfaces": sourced}, links: map[string]string{"/etc/systemd/network/00-thunderbolt1.link": "[Match]\nPath=pci-0000:00:0d.3\nDriver=thunderbolt-net\n[Link]\nName=en06\n"}}, "00-thunderbolt1.link names what is at pci-0000:00:0d.3"},
+		"a later .link":    {node{others: map[string]string{"/etc/network/interfaces": sourced}, links: map[string]string{"/usr/local/lib/systemd/network/50-pve-nic0.link": "[Match]\nPath=pci-0000:00:0d.3\n"}}, ""},
 		"ifupdown":         {node{others: map[string]string{"/etc/network/interfaces": sourced}, lacks: []string{"ifreload"}}, "lacks ifreload"},
 		"no ifupdown2":     {node{others: map[string]string{"/etc/network/interfaces": sourced}, lacks: []string{"ifquery"}}, "lacks ifquery"},
 	} {
-		err := test.has.conflicts(threeNodes(), "ebony")
+		err := test.has.conflicts(threeNodes(), "ebony", map[string]string{"en06": "pci-0000:00:0d.3"})
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}

@@ -17,6 +17,11 @@ for f in /etc/network/interfaces /etc/network/interfaces.new /etc/network/interf
 	case " $* " in *" $f "*) continue ;; esac
 	[ ! -f "$f" ] || show other "$f"
 done
+# .link files that name an interface, or a place on the bus, before ours do.
+for f in /etc/systemd/network/*.link /run/systemd/network/*.link /usr/local/lib/systemd/network/*.link; do
+	case $f in */10-railiance-*) continue ;; esac
+	[ ! -f "$f" ] || show link "$f"
+done
 [ ! -e "$P" ] || tell pending
 if [ -e "$D/lock" ] && ! flock -n "$D/lock" true; then tell held; fi
 # ifreload: the ifup of the old ifupdown cannot read what we write, nor then
