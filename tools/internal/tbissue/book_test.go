@@ -215,3 +215,15 @@ func TestDamagedIssue(t *testing.T) {
 		t.Error("closed what is no issue")
 	}
 }
+
+// What read takes for open is closed, and nothing that people wrote is.
+func TestClosedAtTheTop(t *testing.T) {
+	const below = "\n## Evidence\n\n- Status: open\n"
+	for _, line := range []string{"- Status: open", "  - Status:   open  ", "- Status: open\r"} {
+		text := closed("# ISSUE-2026-001: x\n"+line+"\n- Fault: `a@b`\n- Nodes: b\n"+below, time.Unix(1795262400, 0).UTC())
+		issue, err := read("ISSUE-2026-001", text)
+		if err != nil || issue.Status != Closed || issue.Closed == "" || !strings.HasSuffix(text, below) {
+			t.Errorf("%q: %+v, %v:\n%s", line, issue, err, text)
+		}
+	}
+}

@@ -97,9 +97,15 @@ func put(text, section, block string) string {
 // count is how many blocks of evidence there are.
 func count(text string) int { return strings.Count(text, "\n### Seen ") }
 
-// top replaces the status, and says when that was.
+// closed replaces the status that read reads, however it is spaced, and no line
+// of what people wrote below.
 func closed(text string, now time.Time) string {
-	return regexp.MustCompile(`(?m)^- Status: open[ \t]*$`).ReplaceAllLiteralString(text, "- Status: closed\n- Closed: "+now.Format(time.RFC3339))
+	top, rest, cut := strings.Cut(text, "\n## ")
+	top = regexp.MustCompile(`(?m)^[ \t]*- Status: [ \t]*open[ \t\r]*$`).ReplaceAllLiteralString(top, "- Status: closed\n- Closed: "+now.Format(time.RFC3339))
+	if cut {
+		rest = "\n## " + rest
+	}
+	return top + rest
 }
 
 // fenced is text as a block that shows as it is, whatever it holds.
