@@ -19,6 +19,8 @@ import (
 	"github.com/railiance/railiance/tools/internal/fake"
 	"github.com/railiance/railiance/tools/internal/layertest"
 	"github.com/railiance/railiance/tools/internal/plugin"
+	"github.com/railiance/railiance/tools/internal/pvecli"
+	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/restorecli"
 )
 
@@ -26,9 +28,11 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 
 // One binary is all the programs of the scripts, the fakes included.
 func TestMain(m *testing.M) {
+	pvetest.Dispatch() // what the nodes of a cluster run
 	testscript.Main(m, map[string]func(){
 		"railiance-backup-s2":  program("railiance-backup-s2", backupcli.Command),
 		"railiance-restore-s2": program("railiance-restore-s2", restorecli.Command),
+		"pve-vm-backup":        program("pve-vm-backup", pvecli.Command),
 		"k3s":                  func() { os.Exit(fake.K3s(os.Args[1:])) },
 	})
 }
