@@ -40,7 +40,7 @@ all nodes anew. The node undoes it all by itself unless that check is no worse
 than the one before and confirms it in time. What was replaced is kept there.
 
 Exit status: 0 done, and the node is well; 1 refused, undone, or something is
-still wrong at the node; 2 usage or configuration.`,
+still wrong at the node; 2 usage or configuration; 3 another deployment goes on.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return &shell.Usage{Err: fmt.Errorf("%d nodes are named; it must be one", len(args))}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
@@ -152,7 +153,7 @@ func (d *Deployment) look(ctx context.Context) (host.Remote, *node, []File, erro
 			continue
 		}
 		if found.held {
-			return remote, nil, nil, tell.Hint(fmt.Errorf("%s: another deployment is going on, or waits for its confirmation", d.Node), "it ends by itself, at the latest when its time is over")
+			return remote, nil, nil, tell.Hint(fmt.Errorf("%s: another deployment is going on, or waits for its confirmation: %w", d.Node, state.ErrHeld), "it ends by itself, at the latest when its time is over")
 		}
 		if d.Rollback {
 			if found.kept == "" {

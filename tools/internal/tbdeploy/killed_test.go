@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tbtest"
 )
 
@@ -34,7 +35,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			n := ring.Node(test.node)
-			before := state(t, n)
+			before := stateOf(t, n)
 			d := deployment(t, ring, test.node)
 			d.Window = 20 * time.Second
 			remote, _, files, err := d.look(t.Context())
@@ -46,7 +47,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 			}
 			test.leave(t, d, files)
 			if !test.left {
-				refused(t, d, "another deployment is going on")
+				refused(t, d, state.ErrHeld.Error())
 				other := deployment(t, ring, "ebony")
 				if other.Node == test.node {
 					other = deployment(t, ring, "tapia")
@@ -61,7 +62,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 				time.Sleep(1500 * time.Millisecond) // the timer sees that it is confirmed
 				refused(t, d, "an earlier deployment had not come to its end")
 			}
-			after := state(t, n)
+			after := stateOf(t, n)
 			if test.kept == (after == before) {
 				t.Errorf("the node is\n%s\nit was\n%s", after, before)
 			}
@@ -91,12 +92,12 @@ func TestDiskFull(t *testing.T) {
 		t.Run(full, func(t *testing.T) {
 			n := ring.Node(node)
 			on(t, n, "mkdir -p "+full+" && mount -t tmpfs -o size=4k tmpfs "+full+" && head -c 4000 /dev/zero >"+full+"/filler")
-			before := state(t, n)
+			before := stateOf(t, n)
 			d := deployment(t, ring, node)
 			if r, err := d.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "No space left") {
 				t.Errorf("%s, %v", r.Outcome, err)
 			}
-			if after := state(t, n); after != before {
+			if after := stateOf(t, n); after != before {
 				t.Errorf("the node is\n%s\nit was\n%s", after, before)
 			}
 			on(t, n, "umount "+full)

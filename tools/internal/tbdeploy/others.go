@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
@@ -49,7 +50,7 @@ func (d *Deployment) othersAtRest(ctx context.Context) error {
 			for _, h := range n.Hosts {
 				found, err := look(limited, d.Reach(h.Target), nil)
 				if err == nil && found.held {
-					errs[i] = tell.Hint(fmt.Errorf("%s: a deployment is going on there: one node at a time", n.Name), "it ends by itself, at the latest when its time is over")
+					errs[i] = tell.Hint(fmt.Errorf("%s: a deployment is going on there: one node at a time: %w", n.Name, state.ErrHeld), "it ends by itself, at the latest when its time is over")
 				}
 				if err == nil {
 					return

@@ -11,7 +11,7 @@ func TestRestarted(t *testing.T) {
 	t.Parallel()
 	ring := liveRing(t)
 	n := ring.Node("ebony")
-	before := state(t, n)
+	before := stateOf(t, n)
 	d := deployment(t, ring, "ebony")
 	remote, found, files, err := d.look(t.Context())
 	if err != nil {
@@ -23,9 +23,9 @@ func TestRestarted(t *testing.T) {
 	apply(t, d, files)
 	const unit = "/etc/systemd/system/networking.service.wants/railiance-thunderbolt-undo.service"
 	boot := strings.TrimPrefix(strings.TrimSpace(on(t, n, "grep ^ExecStart= "+unit)), "ExecStart=")
-	deployed := state(t, n)
+	deployed := stateOf(t, n)
 	on(t, n, boot)
-	if now := state(t, n); now != deployed || now == before {
+	if now := stateOf(t, n); now != deployed || now == before {
 		t.Errorf("it was undone without a restart:\n%s", now)
 	}
 	// Who has the number of a process of before the restart is not to be ended.
@@ -33,7 +33,7 @@ func TestRestarted(t *testing.T) {
 	on(t, n, boot)
 	on(t, n, "pkill -f '[s]leep 300'; [ ! -e "+unit+" ]")
 	filesOf := func(state string) string { s, _, _ := strings.Cut(state, "lo "); return s }
-	if now := filesOf(state(t, n)); now != filesOf(before) {
+	if now := filesOf(stateOf(t, n)); now != filesOf(before) {
 		t.Errorf("the files are\n%s\nthey were\n%s", now, filesOf(before))
 	}
 	if now, err := look(t.Context(), remote, nil); err != nil || now.pending || now.kept != found.kept {

@@ -102,8 +102,8 @@ func on(t *testing.T, n *tbtest.Node, line string) string {
 	return out
 }
 
-// state is all of a node that a deployment could change.
-func state(t *testing.T, n *tbtest.Node) string {
+// stateOf is all of a node that a deployment could change.
+func stateOf(t *testing.T, n *tbtest.Node) string {
 	t.Helper()
 	return on(t, n, `
 for f in /etc/network/interfaces /etc/network/interfaces.d/* /etc/udev/rules.d/* /etc/systemd/network/* /usr/local/sbin/*; do [ ! -f "$f" ] || sha256sum "$f"; done
@@ -127,11 +127,11 @@ func TestReplugged(t *testing.T) {
 	}
 	dry := *d
 	dry.DryRun = true
-	before := state(t, r.Node("ebony"))
+	before := stateOf(t, r.Node("ebony"))
 	if got := run(t, &dry, Shown); len(got.Changes) != 3 {
 		t.Errorf("shows %+v", got.Changes)
 	}
-	if after := state(t, r.Node("ebony")); after != before {
+	if after := stateOf(t, r.Node("ebony")); after != before {
 		t.Errorf("a dry run changed the node:\n%s\nit was\n%s", after, before)
 	}
 	run(t, d, Confirmed)
@@ -175,7 +175,7 @@ func TestCutOff(t *testing.T) {
 	t.Parallel()
 	r := liveRing(t)
 	n := r.Node("ebony")
-	before := state(t, n)
+	before := stateOf(t, n)
 	d := deployment(t, r, "ebony")
 	d.Window = 15 * time.Second
 	address := n.Management.As4()
@@ -188,7 +188,7 @@ func TestCutOff(t *testing.T) {
 	if !errors.Is(err, errCutOff) {
 		t.Errorf("the node was not cut off: %v", err)
 	}
-	if after := state(t, n); after != before {
+	if after := stateOf(t, n); after != before {
 		t.Errorf("the node is\n%s\nit was\n%s", after, before)
 	}
 	if log := on(t, n, "cat /var/lib/railiance/thunderbolt/undone/log"); !strings.Contains(log, "not confirmed within 15 s: undone") {

@@ -17,7 +17,7 @@ func TestWorse(t *testing.T) {
 	t.Parallel()
 	ring := liveRing(t)
 	n := ring.Node("ebony")
-	before := state(t, n)
+	before := stateOf(t, n)
 
 	t.Run("another MTU", func(t *testing.T) {
 		d := deployment(t, ring, "ebony") // its checks know the right one
@@ -26,7 +26,7 @@ func TestWorse(t *testing.T) {
 		if err == nil || r.Outcome != Undone || !strings.Contains(err.Error(), "it is worse than before: ebony thunderbolt0 has an MTU of 9000 instead of 65520") {
 			t.Errorf("%s, %v", r.Outcome, err)
 		}
-		if after := state(t, n); after != before {
+		if after := stateOf(t, n); after != before {
 			t.Errorf("the node is\n%s\nit was\n%s", after, before)
 		}
 	})
@@ -46,7 +46,7 @@ func TestWorse(t *testing.T) {
 		if r, err := d.Run(ctx); !errors.Is(err, interrupt) || r.Outcome != Undone {
 			t.Errorf("%s, %v", r.Outcome, err)
 		}
-		if after := state(t, n); after != before {
+		if after := stateOf(t, n); after != before {
 			t.Errorf("the node is\n%s\nit was\n%s", after, before)
 		}
 	})
