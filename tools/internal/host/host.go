@@ -70,9 +70,14 @@ func Run(ctx context.Context, c Command) error {
 }
 
 // Output is Run that returns standard output, which may have max bytes at the
-// most.
+// most. A program that prints more is read to its end, for what it says then,
+// but not for ever.
 func Output(ctx context.Context, c Command, max int) ([]byte, error) {
-	out := &bounded{max: max}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	out := &bounded{max: max, flooded: func() {
+		stop(fmt.Errorf("it printed more than %d bytes, and did not end", max))
+	}}
 	c.Stdout = out
 	if err := Run(ctx, c); err != nil {
 		return out.kept, err

@@ -84,6 +84,12 @@ func TestOutput(t *testing.T) {
 	if _, err := Output(context.Background(), sh("head -c 1000000 /dev/zero; exit 4"), 5); err == nil || !strings.Contains(err.Error(), "exit status 4") {
 		t.Errorf("%v", err)
 	}
+	// Unless it does not.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := Output(ctx, sh("exec cat /dev/zero"), 5); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "more than 5 bytes, and did not end") {
+		t.Errorf("%v", err)
+	}
 }
 
 // What is stopped takes its own children with it, and says why it was stopped.

@@ -57,12 +57,21 @@ type bounded struct {
 	max  int
 	kept []byte
 	over bool
+
+	lost    int // bytes
+	flooded func()
 }
+
+// lostMax is how many bytes of somebody who prints too much are read in vain.
+const lostMax = 64 << 20
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if room := b.max - len(b.kept); len(p) > room {
 		b.over = true
 		b.kept = append(b.kept, p[:room]...)
+		if b.lost += len(p) - room; b.lost > lostMax {
+			b.flooded()
+		}
 	} else {
 		b.kept = append(b.kept, p...)
 	}
