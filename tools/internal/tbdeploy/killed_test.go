@@ -1,6 +1,7 @@
 package tbdeploy
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tbtest"
+	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
 
 // Whoever deploys may die at any moment: the node is then as it was, or as it
@@ -151,4 +153,11 @@ func TestOpenElsewhere(t *testing.T) {
 	mend := deployment(t, ring, "tapia")
 	run(t, mend, Confirmed)
 	healthy(t, mend, 30*time.Second)
+
+	// A node that cannot be asked may be in the middle of a deployment.
+	if err := ring.Plant(t.Context(), tbtest.Fault{Kind: tbtest.SSHDDown, End: tbtest.End{Node: "tapia"}}); err != nil {
+		t.Fatal(err)
+	}
+	d.Check = func(context.Context) (thunderbolt.Diagnosis, error) { return thunderbolt.Diagnosis{}, nil }
+	refused(t, d, "whether a deployment is going on there is not known")
 }

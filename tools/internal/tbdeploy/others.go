@@ -45,8 +45,7 @@ func (d *Deployment) othersAtRest(ctx context.Context) error {
 		wg.Go(func() {
 			limited, cancel := context.WithTimeout(ctx, 15*time.Second)
 			defer cancel()
-			// Who cannot be asked cannot be in the middle of a change of ours that
-			// matters here: the ring is open there, or Force was given.
+			var unasked error
 			for _, h := range n.Hosts {
 				found, err := look(limited, d.Reach(h.Target), nil)
 				if err == nil && found.held {
@@ -55,6 +54,10 @@ func (d *Deployment) othersAtRest(ctx context.Context) error {
 				if err == nil {
 					return
 				}
+				unasked = err
+			}
+			if !d.Force {
+				errs[i] = tell.Hint(fmt.Errorf("%w: %s: whether a deployment is going on there is not known: %w", ErrRefused, n.Name, unasked), "one node at a time; --force goes on all the same")
 			}
 		})
 	}
