@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
@@ -16,26 +17,49 @@ import (
 // SubjectOf is what the folder of a guest is for.
 func SubjectOf(g pve.Guest) guestset.Subject { return guestset.Guest(g.Short(), g.ID) }
 
-// one backs one guest up, which stood in the inventory as g.
-func (r *Run) one(ctx context.Context, g pve.Guest, nodes *nodes) Result {
+// putOff is the status of a guest that is tried again.
+const putOff = "put off"
+
+// errLater says that what is in the way of a guest passes.
+var errLater = errors.New("once more after the other guests of its node")
+
+// passes says whether a lock is of something that ends by itself.
+func passes(lock string) bool {
+	return slices.Contains([]string{"create", "clone", "migrate", "snapshot", "snapshot-delete", "rollback", "disk"}, lock)
+}
+
+// one backs one guest up, which stood in the inventory as g. Where again, one
+// that a passing lock holds may be put off.
+func (r *Run) one(ctx context.Context, g pve.Guest, nodes *nodes, again bool) Result {
 	subject, rule := SubjectOf(g), r.Layer.Guests.For(g.ID, g.Tags, g.Pool)
 	result := Result{Guest: g.ID, Type: g.Type, Name: g.Name, Node: g.Node, Folder: subject.String()}
+	if ctx.Err() != nil {
+		result.Status, result.Why = Failed, "the run was stopped before its turn"
+		return result
+	}
 	return r.One(ctx, subject, rule, result, func(ctx context.Context, m *Making, result *Result) error {
-		return r.follow(ctx, m, g, rule, nodes, result)
+		err := r.follow(ctx, m, g, rule, nodes, result)
+		if locked := (*lockedError)(nil); again && errors.As(err, &locked) && passes(locked.lock) {
+			return fmt.Errorf("%w: %w", err, errLater)
+		}
+		return err
 	})
 }
+
+// lockedError is a guest that Proxmox holds.
+type lockedError struct{ node, lock string }
+
+func (e *lockedError) Error() string {
+	return fmt.Sprintf("on %s: lock %s: %v", e.node, e.lock, pve.ErrLocked)
+}
+
+func (e *lockedError) Unwrap() error { return pve.ErrLocked }
 
 // follow dumps the guest where it is now, and where it has moved to meanwhile.
 func (r *Run) follow(ctx context.Context, m *Making, g pve.Guest, rule guestpolicy.Rule, nodes *nodes, result *Result) error {
 	const moves = 3
 	for try := 1; ; try++ {
-		now, release, err := r.locate(ctx, g, nodes)
-		if err != nil {
-			return err
-		}
-		result.Node, result.Name = now.Node, now.Name
-		err = r.take(ctx, m, now, rule, result)
-		release()
+		now, err := r.turn(ctx, m, g, rule, nodes, result)
 		if !errors.Is(err, pve.ErrNothing) || try == moves {
 			return err
 		}
@@ -44,6 +68,22 @@ func (r *Run) follow(ctx context.Context, m *Making, g pve.Guest, rule guestpoli
 		}
 		r.Tell.Warn(result.Folder, "it has left %s: once more, where it is now", now.Node)
 	}
+}
+
+// turn waits for the guest's turn and takes it.
+func (r *Run) turn(ctx context.Context, m *Making, g pve.Guest, rule guestpolicy.Rule, nodes *nodes, result *Result) (pve.Guest, error) {
+	now, release, err := r.locate(ctx, g, nodes)
+	if err != nil {
+		return now, err
+	}
+	defer release()
+	if err := r.inTime(rule); err != nil {
+		return now, err
+	}
+	ctx, cancel := m.Limit(ctx)
+	defer cancel()
+	result.Node, result.Name = now.Node, now.Name
+	return now, r.take(ctx, m, now, rule, result)
 }
 
 // locate waits until nothing else is dumped on the node where the guest is, and
@@ -81,7 +121,7 @@ func usable(before, now pve.Guest) error {
 		if now.Type == pve.CT {
 			program = "pct"
 		}
-		return tell.Hint(fmt.Errorf("on %s: lock %s: %w", now.Node, now.Lock, pve.ErrLocked),
+		return tell.Hint(&lockedError{now.Node, now.Lock},
 			"when no task of Proxmox works on it any more, on %s: %s unlock %d", now.Node, program, now.ID)
 	}
 	return nil

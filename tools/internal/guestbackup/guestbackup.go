@@ -62,7 +62,8 @@ type Run struct {
 	// stand in each of its sets.
 	Findings []catalog.Finding
 
-	keys setrun.Keys
+	keys  setrun.Keys
+	begun time.Time // when Hold began with its deeds
 }
 
 // ErrFailed says that something failed and was told already.

@@ -15,7 +15,7 @@ import (
 )
 
 // One backs one subject up by its rule, unless that says not now: do makes the
-// set, and fills in the result as far as it knows better.
+// set, within Making.Limit, and fills in the result as far as it knows better.
 func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule, result Result, do func(context.Context, *Making, *Result) error) Result {
 	skip := func(format string, args ...any) Result {
 		result.Status, result.Why = Skipped, fmt.Sprintf(format, args...)
@@ -25,13 +25,11 @@ func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule
 	switch {
 	case rule.Skip && !r.Asked:
 		return skip("layer.yaml says so")
-	case !rule.Window.Holds(r.Now()) && !r.Asked:
+	case !rule.Window.Holds(r.Now()) && !rule.Window.Holds(r.begun) && !r.Asked:
 		return skip("it is not %s", rule.Window)
 	}
 	begin := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, rule.Timeout, fmt.Errorf("it took longer than %s", rule.Timeout))
-	defer cancel()
-	m, err := r.Open(ctx, s, rule)
+	m, err := r.open(ctx, s, rule)
 	if err == nil && r.IfOlderThan > 0 && m.Fresh(r.IfOlderThan) {
 		return skip("its newest set is younger than %s in every site", r.IfOlderThan)
 	}
@@ -39,14 +37,49 @@ func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule
 		if err != nil {
 			return err
 		}
+		if err := r.inTime(rule); err != nil {
+			return err
+		}
 		if err := do(ctx, m, &result); err != nil {
 			return err
 		}
 		return m.Failure()
 	})
+	if errors.Is(err, errLater) {
+		r.Tell.Say(result.Folder, "%v", err)
+		result.Status = putOff
+		return result
+	}
 	result.Seconds = time.Since(begin).Seconds()
 	r.judge(&result, m, err)
 	return result
+}
+
+// open opens the folders of s, which may take as long as its backup.
+func (r *Run) open(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule) (*Making, error) {
+	ctx, cancel := limit(ctx, rule)
+	defer cancel()
+	return r.Open(ctx, s, rule)
+}
+
+// Limit is ctx for the time that the rule gives the making. What comes before,
+// as the wait for a turn, is nothing that the subject can help.
+func (m *Making) Limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	return limit(ctx, m.rule)
+}
+
+func limit(ctx context.Context, rule guestpolicy.Rule) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, rule.Timeout, fmt.Errorf("it took longer than %s", rule.Timeout))
+}
+
+// inTime says that the window has closed since the run began: what it was to
+// back up then has no backup, which is more than being skipped.
+func (r *Run) inTime(rule guestpolicy.Rule) error {
+	if r.Asked || rule.Window.Holds(r.Now()) {
+		return nil
+	}
+	return tell.Hint(fmt.Errorf("its window %s closed before its turn", rule.Window),
+		"a wider window, an earlier run, or more nodes in parallel gives it a turn; by its number it is backed up at once")
 }
 
 // judge fills in what came of it, and tells.

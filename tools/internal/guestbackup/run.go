@@ -29,7 +29,7 @@ func (r *Run) Guests(guests []pve.Guest) func(context.Context) []Result {
 // Hold does the deeds one after the other, all under one lock and one stamp, as
 // Do does its one.
 func (r *Run) Hold(ctx context.Context, complete bool, deeds ...func(context.Context) []Result) ([]Result, error) {
-	begin := r.Now()
+	r.begun = r.Now()
 	lock, err := r.lock()
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (r *Run) Hold(ctx context.Context, complete bool, deeds ...func(context.Con
 		return results, nil
 	}
 	return results, state.WriteStamp(r.Layer.Backups, state.BackupStamp, state.Stamp{
-		Deed: "backup", Time: r.Now().UTC(), Seconds: r.Now().Sub(begin).Seconds(), Counts: counts,
+		Deed: "backup", Time: r.Now().UTC(), Seconds: r.Now().Sub(r.begun).Seconds(), Counts: counts,
 	})
 }
 
@@ -90,14 +90,14 @@ func (r *Run) all(ctx context.Context, guests []pve.Guest) []Result {
 	var wg sync.WaitGroup
 	for _, queue := range queues {
 		wg.Go(func() {
+			var later []int
 			for _, i := range queue {
-				if ctx.Err() != nil {
-					g := guests[i]
-					results[i] = Result{Guest: g.ID, Type: g.Type, Name: g.Name, Node: g.Node, Folder: SubjectOf(g).String(),
-						Status: Failed, Why: "the run was stopped before its turn"}
-					continue
+				if results[i] = r.one(ctx, guests[i], nodes, true); results[i].Status == putOff {
+					later = append(later, i)
 				}
-				results[i] = r.one(ctx, guests[i], nodes)
+			}
+			for _, i := range later {
+				results[i] = r.one(ctx, guests[i], nodes, false)
 			}
 		})
 	}

@@ -71,6 +71,8 @@ func one(ctx context.Context, r *guestbackup.Run, to Nodes, node string) guestba
 		return result
 	}
 	return r.One(ctx, s, r.Layer.Guests.Node(), result, func(ctx context.Context, m *guestbackup.Making, result *guestbackup.Result) error {
+		ctx, cancel := m.Limit(ctx)
+		defer cancel()
 		remote, err := to.Remote(ctx, node)
 		if err != nil {
 			return err
