@@ -42,7 +42,7 @@ func runGuests(t *testing.T, scripts string, r *remote) {
 		Setup: func(env *testscript.Env) error { return setUpGuests(env, r) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cluster": clusterDoes, "harm": harm, "remember": remember, "unharmed": unharmed, "eventually": eventually, "mount": mountSmall,
-			"spend": spend,
+			"spend": spend, "grow": grow, "lean": lean,
 		},
 	})
 }
