@@ -47,6 +47,7 @@ type container struct {
 	rootfsGiB    int
 	mounts       []pve.Mount
 	unprivileged bool
+	dropped      []string // options that it had, and will lack
 }
 
 // storages are all that its volumes were on.
@@ -74,6 +75,7 @@ func containerOf(config string, bytes int64) (container, error) {
 		// A tree in a folder has no size: half as much again, for what files cost.
 		c.rootfsGiB = int((bytes+bytes/2)>>30) + 1
 	}
+	c.drop("rootfs", options, []string{"size"})
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		if !regexp.MustCompile(`^mp[0-9]{1,3}$`).MatchString(key) {
 			continue
@@ -87,14 +89,26 @@ func containerOf(config string, bytes int64) (container, error) {
 		if m.GiB == 0 {
 			m.GiB = int((bytes+bytes/2)>>30) + 1
 		}
-		for _, name := range []string{"acl", "mountoptions", "quota"} {
+		// Into what is read-only no archive can be unpacked.
+		taken := []string{"acl", "mountoptions", "quota", "replicate", "shared"}
+		for _, name := range taken {
 			if v := options[name]; v != "" {
 				m.Options += "," + name + "=" + v
 			}
 		}
+		c.drop(key, options, append(taken, "mp", "backup", "size"))
 		c.mounts = append(c.mounts, m)
 	}
 	return c, nil
+}
+
+// drop notes the options of a volume that are not among the taken.
+func (c *container) drop(key string, options map[string]string, taken []string) {
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		if !slices.Contains(taken, name) {
+			c.dropped = append(c.dropped, host.Printable(fmt.Sprintf("%s: %s=%s", key, name, options[name])))
+		}
+	}
 }
 
 // dissect splits a volume of a configuration from its options.

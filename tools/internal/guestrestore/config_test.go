@@ -14,11 +14,11 @@ import (
 func TestContainerOf(t *testing.T) {
 	c, err := containerOf(`arch: amd64
 hostname: dns
-mp0: local-lvm:vm-200-disk-1,mp=/srv,backup=1,acl=1,size=1500M,mountoptions=noatime;nosuid,ro=1
+mp0: local-lvm:vm-200-disk-1,mp=/srv,backup=1,acl=1,size=1500M,mountoptions=noatime;nosuid,ro=1,replicate=0,shared=1
 mp1: /mnt/host,mp=/host,backup=1
 mp2: local-lvm:vm-200-disk-2,mp=/cache,size=8G
 mp10: volume=nas:200/vm-200-disk-3.raw,mp=/big,backup=yes,size=2T
-rootfs: local-lvm:vm-200-disk-0,size=8G
+rootfs: local-lvm:vm-200-disk-0,size=8G,mountoptions=discard,quota=1
 unprivileged: 1
 
 [before-upgrade]
@@ -28,9 +28,10 @@ unprivileged: 0
 	want := container{
 		storage: "local-lvm", rootfsGiB: 8, unprivileged: true,
 		mounts: []pve.Mount{
-			{Key: "mp0", Storage: "local-lvm", GiB: 2, Options: "mp=/srv,backup=1,acl=1,mountoptions=noatime;nosuid"},
+			{Key: "mp0", Storage: "local-lvm", GiB: 2, Options: "mp=/srv,backup=1,acl=1,mountoptions=noatime;nosuid,replicate=0,shared=1"},
 			{Key: "mp10", Storage: "nas", GiB: 2048, Options: "mp=/big,backup=1"},
 		},
+		dropped: []string{"rootfs: mountoptions=discard", "rootfs: quota=1", "mp0: ro=1"},
 	}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v, %v", c, err)

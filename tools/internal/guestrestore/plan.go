@@ -57,6 +57,9 @@ func (r *Restore) plan(ctx context.Context, s Source, about guestset.About) (Pla
 		if p.container, err = containerOf(about.Config, bytes); err != nil {
 			return p, err
 		}
+		for _, option := range p.container.dropped {
+			r.Tell.Warn(s.Subject.String(), "%s is not set again: pct set does it once the container is there", option)
+		}
 	}
 	if err := r.room(ctx, s, &p); err != nil {
 		return p, err
