@@ -95,6 +95,14 @@ func (r *Restore) target(ctx context.Context, s Source, p *Plan) error {
 	case old.Template:
 		return fmt.Errorf("%s is a template: others may be made of its disks", name)
 	}
+	managed, err := r.Cluster.Managed(ctx, old)
+	if err != nil {
+		return err
+	}
+	if managed {
+		return tell.Hint(fmt.Errorf("%s is kept up by the cluster (HA), which would start or move it meanwhile", name),
+			"ha-manager set %[1]s:%[2]d --state disabled, and ha-manager remove %[1]s:%[2]d; ha-manager add puts it back afterwards", old.Short(), old.ID)
+	}
 	p.Old, p.Node = &old, old.Node
 	return nil
 }

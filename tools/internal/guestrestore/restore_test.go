@@ -259,6 +259,11 @@ func TestReplace(t *testing.T) {
 		t.Error(err)
 	}
 	ok(t, w.SetKey(100, "lock", ""))
+	current := pvetest.Fault("pvesh-baobab-nodes-baobab-qemu-100-status-current")
+	ok(t, w.SetFault(current, `garbage {"status":"stopped","ha":{"managed":1,"state":"started"}}`))
+	_, err = r.Do(soon(t), s.Source)
+	fails(t, err, "web) on baobab is kept up by the cluster")
+	ok(t, w.SetFault(current, ""))
 	_, err = r.Do(soon(t), s.Source)
 	ok(t, err)
 	if !bytes.Equal(w.disk(t, 100, "scsi0"), want) {

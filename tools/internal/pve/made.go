@@ -138,19 +138,39 @@ func (c *Cluster) Stop(ctx context.Context, g Guest) error {
 
 // Status is what g does at this moment: Running, Stopped, Paused or Unknown.
 func (c *Cluster) Status(ctx context.Context, g Guest) (string, error) {
+	var e entry
+	if err := c.current(ctx, g, &e); err != nil {
+		return "", err
+	}
+	return status(e), nil
+}
+
+// Managed says whether the cluster keeps g up by itself: it starts, stops and
+// moves it, whatever else is done to it.
+func (c *Cluster) Managed(ctx context.Context, g Guest) (bool, error) {
+	var e struct {
+		HA struct {
+			Managed truth `json:"managed"`
+		} `json:"ha"`
+	}
+	err := c.current(ctx, g, &e)
+	return bool(e.HA.Managed), err
+}
+
+// current reads into what the node says of g at this moment.
+func (c *Cluster) current(ctx context.Context, g Guest, into any) error {
 	path := fmt.Sprintf("/nodes/%s/%s/%d/status/current", g.Node, g.Type, g.ID)
 	b, err := c.pvesh(ctx, g.Node, path)
 	if missing(err) {
-		return "", fmt.Errorf("guest %d: %w on %s", g.ID, ErrNoGuest, g.Node)
+		return fmt.Errorf("guest %d: %w on %s", g.ID, ErrNoGuest, g.Node)
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
-	var e entry
-	if err := object(b, &e); err != nil {
-		return "", fmt.Errorf("%s: pvesh get %s: %w", g.Node, path, err)
+	if err := object(b, into); err != nil {
+		return fmt.Errorf("%s: pvesh get %s: %w", g.Node, path, err)
 	}
-	return status(e), nil
+	return nil
 }
 
 // AgentPing asks g whether it is awake: the guest agent of a virtual machine,
