@@ -14,11 +14,15 @@ import (
 // Connections are the ssh connections of one run: the commands to one machine
 // share one, which costs a third of connecting anew. Close must be called; after
 // a kill they end by themselves within a minute.
-type Connections struct{ dir string }
+type Connections struct {
+	dir  string
+	lock *os.File // of dir, held as long as we live
+}
 
 // OpenConnections makes the private folder of the connections inside parent;
 // empty means the system's folder for temporary files.
 func OpenConnections(parent string) (*Connections, error) {
+	sweepConnections(parent)
 	dir, err := os.MkdirTemp(parent, "railiance-ssh-") // 0700
 	if err != nil {
 		return nil, fmt.Errorf("folder of ssh connections: %w", err)
@@ -26,7 +30,38 @@ func OpenConnections(parent string) (*Connections, error) {
 	if err := checkControlDir(dir); err != nil {
 		return nil, errors.Join(err, os.Remove(dir))
 	}
-	return &Connections{dir}, nil
+	lock, err := os.Open(dir)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(dir))
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("folder of ssh connections: %w", err), lock.Close(), os.Remove(dir))
+	}
+	return &Connections{dir, lock}, nil
+}
+
+// sweepConnections removes the folders of runs that were killed: nobody holds
+// their lock. A young one may be about to be locked. What cannot be removed is
+// in nobody's way.
+func sweepConnections(parent string) {
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	old, _ := filepath.Glob(filepath.Join(parent, "railiance-ssh-*"))
+	for _, dir := range old {
+		info, err := os.Lstat(dir)
+		if err != nil || !info.IsDir() || !ours(info) || time.Since(info.ModTime()) < 2*controlKept*time.Second {
+			continue
+		}
+		f, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_DIRECTORY, 0)
+		if err != nil {
+			continue
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			_ = os.RemoveAll(dir)
+		}
+		_ = f.Close()
+	}
 }
 
 // Remote is the machine target, reached over a connection of c.
@@ -37,6 +72,7 @@ func (c *Connections) Remote(target string) Remote {
 // Close ends the connections, with what still runs over them, and removes their
 // folder.
 func (c *Connections) Close() error {
+	defer c.lock.Close()
 	sockets, err := os.ReadDir(c.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

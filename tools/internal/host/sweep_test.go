@@ -1,0 +1,45 @@
+package host
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// The folder of a run that was killed goes at the next one; that of a run that
+// lives, and one that is only just made, stay.
+func TestConnectionsOfTheKilledAreSwept(t *testing.T) {
+	parent, err := os.MkdirTemp("", "swept-") // a socket's path is short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(parent) })
+	living, err := OpenConnections(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer living.Close()
+	dead, young := filepath.Join(parent, "railiance-ssh-1"), filepath.Join(parent, "railiance-ssh-2")
+	past := time.Now().Add(-time.Hour)
+	for _, dir := range []string{dead, young} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{dead, living.dir} {
+		if err := os.Chtimes(dir, past, past); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next, err := OpenConnections(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	for dir, stays := range map[string]bool{dead: false, young: true, living.dir: true} {
+		if _, err := os.Lstat(dir); (err == nil) != stays {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
