@@ -46,9 +46,6 @@ func remember(ts *testscript.TestScript, neg bool, args []string) {
 //	unharmed -drafts …           drafts may wait for the next run, after a SIGKILL
 //	unharmed -locks …            so may the lock of a guest
 func unharmed(ts *testscript.TestScript, neg bool, args []string) {
-	if neg {
-		ts.Fatalf("unsupported: ! unharmed")
-	}
 	g := guestsOf(ts)
 	drafts, locks := slices.Contains(args, "-drafts"), slices.Contains(args, "-locks")
 	allowed := slices.DeleteFunc(args, func(s string) bool { return strings.HasPrefix(s, "-") })
@@ -67,8 +64,11 @@ func unharmed(ts *testscript.TestScript, neg bool, args []string) {
 		delete(now, path)
 	}
 	errs = append(errs, g.onlyWhole(now, allowed, drafts), g.unlocked(locks), g.leftovers(drafts), g.nothingInTheClear())
-	if err := errors.Join(errs...); err != nil {
+	switch err := errors.Join(errs...); {
+	case err != nil && !neg:
 		ts.Fatalf("harmed:\n%v", err)
+	case err == nil && neg:
+		ts.Fatalf("nobody sees the harm")
 	}
 }
 
