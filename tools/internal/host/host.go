@@ -71,21 +71,39 @@ func Run(ctx context.Context, c Command) error {
 
 // Output is Run that returns standard output, which may have max bytes at the
 // most. A program that prints more is read to its end, for what it says then,
-// but not for ever.
+// but not for ever; if nothing else is wrong the error is an *OverError.
 func Output(ctx context.Context, c Command, max int) ([]byte, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	out := &bounded{max: max, flooded: func() {
-		stop(fmt.Errorf("it printed more than %d bytes, and did not end", max))
-	}}
+	over := &OverError{Name: name(c), Max: max}
+	out := &bounded{max: max, flooded: func() { stop(over) }}
 	c.Stdout = out
-	if err := Run(ctx, c); err != nil {
+	err := Run(ctx, c)
+	switch {
+	case errors.Is(err, over):
+		over.Endless = true
+		return nil, over
+	case err != nil:
 		return out.kept, err
-	}
-	if out.over {
-		return nil, fmt.Errorf("%s: printed more than %d bytes", name(c), max)
+	case out.over:
+		return nil, over
 	}
 	return out.kept, nil
+}
+
+// OverError says that a program printed too much.
+type OverError struct {
+	Name    string
+	Max     int  // bytes that were allowed
+	Endless bool // it was stopped
+}
+
+func (e *OverError) Error() string {
+	text := fmt.Sprintf("%s: printed more than %d bytes", e.Name, e.Max)
+	if e.Endless {
+		text += ", and did not end"
+	}
+	return text
 }
 
 // Process is a program that was started.

@@ -137,11 +137,18 @@ func (c *Cluster) brokenBy(node string, err error) {
 // error.
 func told(err error, target string, args []string, limit time.Duration) error {
 	var exit *host.ExitError
-	if !errors.As(err, &exit) {
+	var over *host.OverError
+	name := host.Printable(target + ": " + strings.Join(args[:min(len(args), 3)], " "))
+	switch {
+	case errors.As(err, &over):
+		shown := *over
+		shown.Name = name
+		return &shown
+	case !errors.As(err, &exit):
 		return err
 	}
 	shown := *exit
-	shown.Name = host.Printable(target + ": " + strings.Join(args[:min(len(args), 3)], " "))
+	shown.Name = name
 	if exit.Code == 124 || exit.Code == 137 {
 		shown.How, shown.Stderr = fmt.Sprintf("no answer in %s", limit), ""
 	}
