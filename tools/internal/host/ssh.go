@@ -67,14 +67,23 @@ func (r Remote) Check() error {
 	return checkControlDir(r.ControlDir)
 }
 
-// checkControlDir refuses a folder in which somebody else could put a socket:
-// ssh would talk to it in place of the machine.
-func checkControlDir(dir string) error {
+// checkControlPath refuses a path that ssh would read in another way, or that is
+// too long for a socket.
+func checkControlPath(dir string) error {
 	if !regexp.MustCompile(`^/[A-Za-z0-9/._+=,@-]*$`).MatchString(dir) {
 		return fmt.Errorf("folder of ssh connections %q: is no absolute path of letters, digits and /._+=,@-", Printable(dir))
 	}
 	if len(dir) > controlDirMax {
 		return fmt.Errorf("folder of ssh connections %s: has %d bytes, and a socket's path allows %d", dir, len(dir), controlDirMax)
+	}
+	return nil
+}
+
+// checkControlDir refuses a folder in which somebody else could put a socket:
+// ssh would talk to it in place of the machine.
+func checkControlDir(dir string) error {
+	if err := checkControlPath(dir); err != nil {
+		return err
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {

@@ -22,6 +22,9 @@ type Connections struct {
 // OpenConnections makes the private folder of the connections inside parent;
 // empty means the system's folder for temporary files.
 func OpenConnections(parent string) (*Connections, error) {
+	if parent == "" {
+		parent = shortTemp()
+	}
 	sweepConnections(parent)
 	dir, err := os.MkdirTemp(parent, "railiance-ssh-") // 0700
 	if err != nil {
@@ -40,13 +43,19 @@ func OpenConnections(parent string) (*Connections, error) {
 	return &Connections{dir, lock}, nil
 }
 
+// shortTemp is TMPDIR, or /tmp where that is no path for a socket.
+func shortTemp() string {
+	dir := os.TempDir()
+	if checkControlPath(filepath.Join(dir, "railiance-ssh-4294967295")) != nil {
+		return "/tmp"
+	}
+	return dir
+}
+
 // sweepConnections removes the folders of runs that were killed: nobody holds
 // their lock. A young one may be about to be locked. What cannot be removed is
 // in nobody's way.
 func sweepConnections(parent string) {
-	if parent == "" {
-		parent = os.TempDir()
-	}
 	old, _ := filepath.Glob(filepath.Join(parent, "railiance-ssh-*"))
 	for _, dir := range old {
 		info, err := os.Lstat(dir)

@@ -3,6 +3,7 @@ package host
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -40,6 +41,28 @@ func TestConnectionsOfTheKilledAreSwept(t *testing.T) {
 	for dir, stays := range map[string]bool{dead: false, young: true, living.dir: true} {
 		if _, err := os.Lstat(dir); (err == nil) != stays {
 			t.Errorf("%s: %v", dir, err)
+		}
+	}
+}
+
+// A TMPDIR that is too long for a socket, or has odd characters, is no reason
+// not to reach a machine.
+func TestConnectionsInALongPlace(t *testing.T) {
+	for _, name := range []string{strings.Repeat("long", 30), "a space"} {
+		dir := filepath.Join(t.TempDir(), name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("TMPDIR", dir)
+		c, err := OpenConnections("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if filepath.Dir(c.dir) != "/tmp" {
+			t.Errorf("the connections are in %s", c.dir)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }
