@@ -188,7 +188,9 @@ no "with another token" 'bootstrap data already found and encrypted with differe
 no "missing file" 'does not exist' reset --token-file token --cluster-reset-restore-path nowhere
 no "a zip" 'failed to restore snapshot' reset --token-file token --cluster-reset-restore-path "$zip"
 no "from S3" 'from S3' reset --token-file token --etcd-s3 --cluster-reset-restore-path snap
-cp snap flipped && printf '\001' | dd of=flipped bs=1 seek=100000 conv=notrunc status=none
+other='\001'
+[ "$(od -An -tu1 -j100000 -N1 snap | tr -d ' ')" != 1 ] || other='\002'
+cp snap flipped && printf "$other" | dd of=flipped bs=1 seek=100000 conv=notrunc status=none
 no "a flipped bit" 'expected sha256' reset --token-file token --cluster-reset-restore-path flipped
 rm -rf two
 ok "with the token" reset --token-file token --cluster-reset-restore-path snap
