@@ -11,7 +11,7 @@ import (
 // The folder of a run that was killed goes at the next one; that of a run that
 // lives, and one that is only just made, stay.
 func TestConnectionsOfTheKilledAreSwept(t *testing.T) {
-	parent, err := os.MkdirTemp("", "swept-") // a socket's path is short
+	parent, err := os.MkdirTemp("/tmp", "swept-") // a socket's path is short
 	if err != nil {
 		t.Fatal(err)
 	}
