@@ -1,13 +1,12 @@
 package davstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -61,31 +60,6 @@ func guest(t *testing.T, s *Site) store.Store {
 	return st
 }
 
-// put puts size bytes that same knows again.
-func put(s store.Store, name string, size int64) error {
-	return s.Put(context.Background(), name, func(w io.Writer) error {
-		_, err := io.CopyN(w, rand.NewChaCha8([32]byte{1}), size)
-		return err
-	})
-}
-
-func same(t *testing.T, s store.Store, name string, size int64) {
-	t.Helper()
-	r, err := s.Open(context.Background(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := io.ReadAll(r)
-	if err := errors.Join(err, r.Close()); err != nil {
-		t.Fatal(err)
-	}
-	want := make([]byte, size)
-	_, _ = rand.NewChaCha8([32]byte{1}).Read(want)
-	if !bytes.Equal(got, want) {
-		t.Errorf("%d bytes come back of %d, or others", len(got), size)
-	}
-}
-
 // holds says what lies in the folder of vm-1 on the server's disk, once the server
 // has seen that a connection is gone.
 func holds(t *testing.T, dir string, want ...string) {
@@ -115,10 +89,10 @@ func TestSizes(t *testing.T) {
 	var names []string
 	for _, size := range []int64{0, small - 1, small, small + 1, 5 << 20} {
 		name := fmt.Sprintf("disks-%07d", size)
-		if err := put(guest(t, s), name, size); err != nil {
+		if err := storetest.Put(guest(t, s), name, size); err != nil {
 			t.Fatal(err)
 		}
-		same(t, guest(t, s), name, size)
+		storetest.Same(t, guest(t, s), name, size)
 		names = append(names, name)
 	}
 	holds(t, dir, names...)
@@ -139,7 +113,7 @@ func TestFolderMissing(t *testing.T) {
 			t.Errorf("%s: %v, want an error that is not of an artifact", deed, err)
 		}
 	}
-	if err := put(guest(t, s), "a", 10); err != nil {
+	if err := storetest.Put(guest(t, s), "a", 10); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Check(ctx, 0); err != nil {
@@ -154,7 +128,7 @@ func TestFolderMissing(t *testing.T) {
 // one. No list shows them; a sweep takes them and nothing else.
 func TestKilled(t *testing.T) {
 	s, dir := at(t, servers.NewWebDAV(t), nil)
-	if err := put(guest(t, s), "kept", 10); err != nil {
+	if err := storetest.Put(guest(t, s), "kept", 10); err != nil {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
@@ -167,7 +141,7 @@ func TestKilled(t *testing.T) {
 	if err != nil || len(entries) != 1 || entries[0].Name != "kept" || entries[0].Size != 10 || time.Since(entries[0].Modified).Abs() > time.Hour {
 		t.Errorf("list: %v, %v", entries, err)
 	}
-	if err := put(guest(t, s), "disks", 10); err == nil {
+	if err := storetest.Put(guest(t, s), "disks", 10); err == nil {
 		t.Error("somebody else's claim was not heeded")
 	}
 	swept, err := s.Sweep(ctx, "vm-1")
@@ -178,7 +152,7 @@ func TestKilled(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(dir, ".draft-*")); err != nil || len(left) > 0 {
 		t.Errorf("%q, %v", left, err)
 	}
-	if err := put(guest(t, s), "disks", 10); err != nil {
+	if err := storetest.Put(guest(t, s), "disks", 10); err != nil {
 		t.Error(err)
 	}
 }
@@ -196,7 +170,7 @@ func TestOneMoves(t *testing.T) {
 		return servers.Fault{}
 	})
 	s.pause = 50 * time.Millisecond
-	if err := put(guest(t, s), "first", 1); err != nil {
+	if err := storetest.Put(guest(t, s), "first", 1); err != nil {
 		t.Fatal(err)
 	}
 	most.Store(0)
@@ -231,35 +205,50 @@ func TestOneMoves(t *testing.T) {
 // A dump that breaks after megabytes leaves nothing, however it breaks.
 func TestDumpBreaks(t *testing.T) {
 	server := servers.NewWebDAV(t)
-	broken := errors.New("the dump broke")
-	for name, test := range map[string]struct {
-		end  func(cancel context.CancelCauseFunc) error
-		want error
-	}{
-		"an error":   {func(context.CancelCauseFunc) error { return broken }, broken},
-		"a panic":    {func(context.CancelCauseFunc) error { panic("a bug") }, nil},
-		"is stopped": {func(cancel context.CancelCauseFunc) error { cancel(broken); return nil }, broken},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, dir := at(t, server, nil)
-			ctx, cancel := context.WithCancelCause(context.Background())
-			defer cancel(nil)
-			var err error
-			func() {
-				defer func() { _ = recover() }()
-				err = guest(t, s).Put(ctx, "disks", func(w io.Writer) error {
-					if _, err := w.Write(make([]byte, large)); err != nil {
-						return err
-					}
-					return test.end(cancel)
-				})
-			}()
-			if !errors.Is(err, test.want) {
-				t.Errorf("%v, want %v", err, test.want)
+	storetest.Breaks(t, large, func(t *testing.T) (store.Store, func(*testing.T)) {
+		s, dir := at(t, server, nil)
+		return guest(t, s), func(t *testing.T) { holds(t, dir) }
+	})
+}
+
+// A server that has the whole body stores it, whoever has gone: the draft is
+// removed after that.
+func TestStoppedWhileTheServerStores(t *testing.T) {
+	for _, size := range []int{1000, large} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
+			why := errors.New("the operator has seen enough")
+			var draft atomic.Bool
+			server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch r.Method {
+				case http.MethodPut:
+					_, _ = io.Copy(io.Discard, r.Body)
+					stop(why)
+					time.Sleep(100 * time.Millisecond)
+					draft.Store(true)
+					w.WriteHeader(http.StatusCreated)
+				case http.MethodDelete:
+					draft.Store(false)
+					w.WriteHeader(http.StatusNoContent)
+				}
+			}))
+			s, err := New(Config{URL: server.URL})
+			if err != nil {
+				t.Fatal(err)
 			}
-			holds(t, dir)
-			if err := put(guest(t, s), "disks", 10); err != nil {
+			s.client = server.Client()
+			u := (&folder{s, "vm-1"}).upload(ctx, "disks")
+			if _, err := u.Write(make([]byte, size)); err != nil {
+				t.Fatal(err)
+			}
+			if err := u.finish(); !errors.Is(err, why) {
 				t.Error(err)
+			}
+			u.abort()
+			server.Close() // waits for what it still does
+			if draft.Load() {
+				t.Error("the draft is left")
 			}
 		})
 	}

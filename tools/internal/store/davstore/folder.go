@@ -144,9 +144,6 @@ func (f *folder) Put(ctx context.Context, name string, write func(io.Writer) err
 	if err := u.finish(); err != nil {
 		return f.explain(name, err)
 	}
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
 	draft, err := f.stat(ctx, u.draft)
 	if missing(err) {
 		draft, err = element{}, nil

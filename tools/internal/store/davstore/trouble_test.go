@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/railiance/railiance/tools/internal/mustrun"
+	"github.com/railiance/railiance/tools/internal/store/storetest"
 	"github.com/railiance/railiance/tools/internal/store/storetest/servers"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -57,10 +58,10 @@ func TestPassing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, dir := at(t, server, test.rule, func(c *Config) { c.stall = 500 * time.Millisecond })
-			if err := put(guest(t, s), "disks", test.size); err != nil {
+			if err := storetest.Put(guest(t, s), "disks", test.size); err != nil {
 				t.Fatal(err)
 			}
-			same(t, guest(t, s), "disks", test.size)
+			storetest.Same(t, guest(t, s), "disks", test.size)
 			holds(t, dir, "disks")
 		})
 	}
@@ -109,7 +110,7 @@ func TestLasting(t *testing.T) {
 					test.change(c)
 				}
 			})
-			err := put(guest(t, s), "disks", large)
+			err := storetest.Put(guest(t, s), "disks", large)
 			if err == nil || !strings.Contains(err.Error(), test.says) || errors.Is(err, fs.ErrExist) {
 				t.Fatalf("%v, want %s", err, test.says)
 			}
@@ -144,15 +145,15 @@ func TestDiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if err := put(guest(t, s), "kept", 1000); err != nil {
+	if err := storetest.Put(guest(t, s), "kept", 1000); err != nil {
 		t.Fatal(err)
 	}
-	err := put(guest(t, s), "disks", large)
+	err := storetest.Put(guest(t, s), "disks", large)
 	if err == nil || !strings.Contains(err.Error(), "status 507") || len(tell.Hints(err)) == 0 {
 		t.Errorf("%v", err)
 	}
 	holds(t, dir, "kept")
-	same(t, guest(t, s), "kept", 1000)
+	storetest.Same(t, guest(t, s), "kept", 1000)
 }
 
 // Hours may pass before a dump has the next bytes. That is no fault of the network.
@@ -176,7 +177,7 @@ func TestSlowDump(t *testing.T) {
 // Half of one artifact and half of another must not be read as one.
 func TestReplacedWhileRead(t *testing.T) {
 	s, dir := at(t, servers.NewWebDAV(t), times(1, method("GET"), servers.Fault{CutReply: 1 << 20}))
-	if err := put(guest(t, s), "disks", large); err != nil {
+	if err := storetest.Put(guest(t, s), "disks", large); err != nil {
 		t.Fatal(err)
 	}
 	r, err := guest(t, s).Open(context.Background(), "disks")

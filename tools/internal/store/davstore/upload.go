@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/store/wire"
 )
 
 const (
@@ -29,6 +30,8 @@ type upload struct {
 
 	buf   []byte         // until it is no small artifact any more
 	pipe  *io.PipeWriter // then this
+	cut   func()         // ends the request
+	keep  func() bool    // the end of the run is not that of the request any more
 	done  chan struct{}  // closed when the request has ended
 	err   error          // what it ended with; read after done
 	sent  bool           // there may be a draft
@@ -62,12 +65,14 @@ func (u *upload) Write(p []byte) (int, error) {
 // begin begins a request whose length nobody knows yet.
 func (u *upload) begin() {
 	body, pipe := io.Pipe()
+	ctx, cut := context.WithCancel(context.WithoutCancel(u.ctx))
+	u.cut, u.keep = cut, context.AfterFunc(u.ctx, cut)
 	u.pipe, u.done, u.sent = pipe, make(chan struct{}), true
 	go func() {
 		defer close(u.done)
 		// A server that refuses does so before the first gigabyte.
 		header := map[string]string{"Expect": "100-continue", "Content-Type": "application/octet-stream"}
-		u.err = u.put(header, body)
+		u.err = u.put(ctx, header, body)
 		if u.err != nil {
 			_ = body.CloseWithError(u.err)
 		} else {
@@ -76,8 +81,8 @@ func (u *upload) begin() {
 	}()
 }
 
-func (u *upload) put(header map[string]string, body io.Reader) error {
-	resp, err := u.do(u.ctx, http.MethodPut, u.at(u.dir, u.draft), header, body, http.StatusCreated, http.StatusNoContent, http.StatusOK)
+func (u *upload) put(ctx context.Context, header map[string]string, body io.Reader) error {
+	resp, err := u.do(ctx, http.MethodPut, u.at(u.dir, u.draft), header, body, http.StatusCreated, http.StatusNoContent, http.StatusOK)
 	if err != nil {
 		return err
 	}
@@ -100,20 +105,28 @@ func (u *upload) stream(p []byte) (int, error) {
 	return n, u.explain(u.name, u.err)
 }
 
-// finish ends the body and waits for the answer.
+// finish ends the body and waits for the answer: also where the run is stopped
+// now, lest the draft comes after abort has looked for it.
 func (u *upload) finish() error {
-	if u.pipe == nil {
+	ctx, end := wire.Linger(u.ctx)
+	defer end()
+	var err error
+	switch {
+	case u.pipe == nil:
 		u.sent = true
-		return u.try(u.ctx, func() error {
-			return u.put(map[string]string{"Content-Type": "application/octet-stream"}, bytes.NewReader(u.buf))
+		err = u.try(u.ctx, func() error {
+			return u.put(ctx, map[string]string{"Content-Type": "application/octet-stream"}, bytes.NewReader(u.buf))
 		})
+	case u.keep():
+		context.AfterFunc(ctx, u.cut)
+		_ = u.pipe.Close()
+		<-u.done
+		err = u.err
 	}
-	_ = u.pipe.Close()
-	<-u.done
-	if u.err != nil && u.ctx.Err() != nil {
+	if u.ctx.Err() != nil {
 		return context.Cause(u.ctx)
 	}
-	return u.err
+	return err
 }
 
 // abort takes the draft away, unless it was published. What it cannot reach a

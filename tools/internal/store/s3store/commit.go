@@ -10,6 +10,8 @@ import (
 	"io/fs"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/railiance/railiance/tools/internal/store/wire"
 )
 
 // commit gives the artifact its name, if that is free.
@@ -31,8 +33,10 @@ func (u *upload) commit() error {
 	if u.ctx.Err() != nil {
 		return context.Cause(u.ctx)
 	}
-	err := u.try(u.ctx, send)
-	if err != nil && u.ctx.Err() != nil {
+	ctx, end := wire.Linger(u.ctx)
+	defer end()
+	err := u.try(u.ctx, func() error { return send(ctx) })
+	if u.ctx.Err() != nil {
 		return u.undo(context.Cause(u.ctx))
 	}
 	// An answer may be lost, and the second try be told that the name is taken,
@@ -55,17 +59,17 @@ func (u *upload) commit() error {
 }
 
 // whole sends what fits into one request.
-func (u *upload) whole() error {
+func (u *upload) whole(ctx context.Context) error {
 	sum := sha256.Sum256(u.buf)
 	opts := u.options(base64.StdEncoding.EncodeToString(sum[:]))
 	opts.SetMatchETagExcept("*")
-	_, err := u.core.PutObject(u.ctx, u.Bucket, u.key(), bytes.NewReader(u.buf), u.total, "", hex.EncodeToString(sum[:]), opts)
+	_, err := u.core.PutObject(ctx, u.Bucket, u.key(), bytes.NewReader(u.buf), u.total, "", hex.EncodeToString(sum[:]), opts)
 	return err
 }
 
-func (u *upload) complete() error {
+func (u *upload) complete(ctx context.Context) error {
 	var opts minio.PutObjectOptions
 	opts.SetMatchETagExcept("*")
-	_, err := u.core.CompleteMultipartUpload(u.ctx, u.Bucket, u.key(), u.id, u.parts, opts)
+	_, err := u.core.CompleteMultipartUpload(ctx, u.Bucket, u.key(), u.id, u.parts, opts)
 	return err
 }

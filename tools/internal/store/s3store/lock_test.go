@@ -17,6 +17,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/railiance/railiance/tools/internal/store/storetest"
 	"github.com/railiance/railiance/tools/internal/store/storetest/servers"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -57,7 +58,7 @@ func TestObjectLock(t *testing.T) {
 				t.Fatal(err)
 			}
 			st := guest(t, s)
-			if err := put(st, "disks", test.size); err != nil {
+			if err := storetest.Put(st, "disks", test.size); err != nil {
 				t.Fatal(err)
 			}
 			for _, o := range versions(t, s, "disks") {
@@ -71,7 +72,7 @@ func TestObjectLock(t *testing.T) {
 					t.Errorf("retention: %v", info.Metadata)
 				}
 			}
-			if err := put(st, "disks", test.size); err == nil {
+			if err := storetest.Put(st, "disks", test.size); err == nil {
 				t.Error("the name was given twice")
 			}
 			if err := st.Remove(ctx, "disks"); err != nil {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -69,32 +67,6 @@ func guest(t *testing.T, s *Site) store.Store {
 	return st
 }
 
-// put puts size bytes that get knows again.
-func put(s store.Store, name string, size int64) error {
-	return s.Put(context.Background(), name, func(w io.Writer) error {
-		_, err := io.CopyN(w, rand.NewChaCha8([32]byte{1}), size)
-		return err
-	})
-}
-
-// same says whether s has the size bytes of put.
-func same(t *testing.T, s store.Store, name string, size int64) {
-	t.Helper()
-	r, err := s.Open(context.Background(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := io.ReadAll(r)
-	if err := errors.Join(err, r.Close()); err != nil {
-		t.Fatal(err)
-	}
-	want := make([]byte, size)
-	_, _ = rand.NewChaCha8([32]byte{1}).Read(want)
-	if !bytes.Equal(got, want) {
-		t.Errorf("%d bytes come back of %d, or others", len(got), size)
-	}
-}
-
 // nothing says that the server holds no artifact of s, whole or begun.
 func nothing(t *testing.T, server *servers.S3, s *Site) {
 	t.Helper()
@@ -127,10 +99,10 @@ func TestParts(t *testing.T) {
 	st := guest(t, s)
 	for _, size := range []int64{partMin - 1, partMin, partMin + 1, 2 * partMin, 3*partMin + 7} {
 		name := fmt.Sprintf("disks-%d", size)
-		if err := put(st, name, size); err != nil {
+		if err := storetest.Put(st, name, size); err != nil {
 			t.Fatal(err)
 		}
-		same(t, st, name, size)
+		storetest.Same(t, st, name, size)
 	}
 	if left := begun(t, server, s); len(left) > 0 {
 		t.Errorf("unfinished uploads: %q", left)

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/store/storetest"
 	"github.com/railiance/railiance/tools/internal/store/storetest/servers"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
@@ -71,10 +74,10 @@ func TestPassing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := at(t, server, false, test.rule, func(c *Config) { c.stall = 500 * time.Millisecond })
-			if err := put(guest(t, s), "disks", test.size); err != nil {
+			if err := storetest.Put(guest(t, s), "disks", test.size); err != nil {
 				t.Fatal(err)
 			}
-			same(t, guest(t, s), "disks", test.size)
+			storetest.Same(t, guest(t, s), "disks", test.size)
 			if left := begun(t, server, s); len(left) > 0 {
 				t.Errorf("unfinished uploads: %q", left)
 			}
@@ -123,7 +126,7 @@ func TestLasting(t *testing.T) {
 					test.change(c)
 				}
 			})
-			errs := map[string]error{"put": put(guest(t, s), "disks", large)}
+			errs := map[string]error{"put": storetest.Put(guest(t, s), "disks", large)}
 			if test.rule == nil || name == "clock skew" {
 				_, errs["list"] = guest(t, s).List(context.Background(), "")
 				_, errs["names"] = s.Names(context.Background())
@@ -177,7 +180,7 @@ func TestReplacedWhileRead(t *testing.T) {
 	server := servers.NewS3(t)
 	s := at(t, server, false, times(1, download, servers.Fault{CutReply: 1 << 20}))
 	st := guest(t, s)
-	if err := put(st, "disks", large); err != nil {
+	if err := storetest.Put(st, "disks", large); err != nil {
 		t.Fatal(err)
 	}
 	r, err := st.Open(context.Background(), "disks")
@@ -206,36 +209,35 @@ func TestReplacedWhileRead(t *testing.T) {
 // A dump that breaks after some parts leaves nothing, however it breaks.
 func TestDumpBreaks(t *testing.T) {
 	server := servers.NewS3(t)
-	broken := errors.New("the dump broke")
-	for name, test := range map[string]struct {
-		end  func(cancel context.CancelCauseFunc) error
-		want error
-	}{
-		"an error":   {func(context.CancelCauseFunc) error { return broken }, broken},
-		"a panic":    {func(context.CancelCauseFunc) error { panic("a bug") }, nil},
-		"is stopped": {func(cancel context.CancelCauseFunc) error { cancel(broken); return nil }, broken},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := at(t, server, false, nil)
-			ctx, cancel := context.WithCancelCause(context.Background())
-			defer cancel(nil)
-			var err error
-			func() {
-				defer func() { _ = recover() }()
-				err = guest(t, s).Put(ctx, "disks", func(w io.Writer) error {
-					if _, err := w.Write(make([]byte, large)); err != nil {
-						return err
-					}
-					return test.end(cancel)
-				})
-			}()
-			if !errors.Is(err, test.want) {
-				t.Errorf("%v, want %v", err, test.want)
-			}
-			nothing(t, server, s)
-			if err := put(guest(t, s), "disks", 10); err != nil {
+	storetest.Breaks(t, large, func(t *testing.T) (store.Store, func(*testing.T)) {
+		s := at(t, server, false, nil)
+		return guest(t, s), func(t *testing.T) { nothing(t, server, s) }
+	})
+}
+
+// A server that has all of it gives it its name, whoever has gone: it is taken
+// back after that.
+func TestStoppedWhileTheServerCommits(t *testing.T) {
+	server := servers.NewS3(t)
+	for size, last := range map[int64]string{1000: http.MethodPut, large: http.MethodPost} {
+		t.Run(last, func(t *testing.T) {
+			ctx, stop := context.WithCancelCause(t.Context())
+			defer stop(nil)
+			why := errors.New("the operator has seen enough")
+			s := at(t, server, false, func(r *http.Request) servers.Fault {
+				if r.Method == last && strings.HasSuffix(r.URL.Path, "/disks") && !r.URL.Query().Has("uploads") {
+					stop(why)
+				}
+				return servers.Fault{}
+			})
+			err := guest(t, s).Put(ctx, "disks", func(w io.Writer) error {
+				_, err := io.CopyN(w, rand.NewChaCha8([32]byte{1}), size)
+				return err
+			})
+			if !errors.Is(err, why) {
 				t.Error(err)
 			}
+			nothing(t, server, s)
 		})
 	}
 }

@@ -42,6 +42,23 @@ func backoff(ctx context.Context, first time.Duration, n int) error {
 	}
 }
 
+// Linger is a context that ends as late after ctx as is fair to wait for an answer.
+// What was sent to its end may be done at any moment: only who waits for the
+// answer can then take it back.
+func Linger(ctx context.Context) (context.Context, context.CancelFunc) {
+	lingering, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(lingerFor):
+			end(context.Cause(ctx))
+		case <-lingering.Done():
+		}
+	})
+	return lingering, func() { stop(); end(nil) }
+}
+
+const lingerFor = 5 * time.Second
+
 // Broken says whether the network failed in a way that may pass.
 func Broken(err error) bool {
 	var certificate *tls.CertificateVerificationError
