@@ -25,7 +25,7 @@ func (r *Run) sweep(ctx context.Context) bool {
 
 // abandon takes back what a run without a set had stored.
 func (r *Run) abandon(ctx context.Context, m *catalog.Manifest) {
-	if err := r.folder.Abandon(ctx, m); err != nil {
+	if err := r.folder.Abandon(ctx, m.Time); err != nil {
 		r.Tell.Fail("", err)
 	}
 }

@@ -144,7 +144,7 @@ func (m *Making) Make(ctx context.Context, c Contents) error {
 		return err
 	}
 	var artifacts []catalog.Artifact
-	defer func() { m.Copies.Clean(ctx, artifacts) }()
+	defer m.Copies.Clean(ctx)
 	for i, part := range c.Parts {
 		a, err := m.put(ctx, part, i == 0)
 		if err != nil {

@@ -37,7 +37,8 @@ type Copy struct {
 	Pruned  []string
 	Waited  time.Duration // that the stream waited for it
 
-	begun bool
+	begun  bool
+	behind bool // a Put was left behind that may publish yet
 }
 
 // ErrNoSite says that every folder was dropped, each told of.
@@ -127,15 +128,18 @@ func (c *Copies) Publish(ctx context.Context, artifacts []catalog.Artifact, find
 
 // Clean takes back what is in the folders that have no set: in those that were
 // dropped, and in all of them where there is none.
-func (c *Copies) Clean(ctx context.Context, artifacts []catalog.Artifact) {
+func (c *Copies) Clean(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, one := range c.All {
 		if one.Set != nil || !one.begun {
 			continue
 		}
 		wg.Go(func() {
-			m := &catalog.Manifest{Time: c.Time, Artifacts: artifacts}
-			if err := within(abandonWithin, func() error { return one.Folder.Abandon(ctx, m) }); err != nil {
+			abandon := one.Folder.Abandon
+			if one.behind {
+				abandon = one.Folder.clear // the note stays, for the next run to look again
+			}
+			if err := within(abandonWithin, func() error { return abandon(ctx, c.Time) }); err != nil {
 				one.Folder.Tell.Warn(one.Folder.Asset, "what is there of the set could not be removed, the next run does: %v", err)
 			}
 		})

@@ -185,6 +185,7 @@ func (f *fan) give(b *branch, k *chunk) error {
 		b.done <- err // for end
 		return early(err)
 	case <-stalled.C:
+		b.copy.behind = true
 		return fmt.Errorf("it has taken nothing for %s", f.stall)
 	case <-f.ctx.Done():
 		return context.Cause(f.ctx)
@@ -234,6 +235,7 @@ func (f *fan) wait(b *branch) error {
 	case err := <-b.done:
 		return err
 	case <-stalled.C:
+		b.copy.behind = true
 		err := fmt.Errorf("it has not ended what it was given for %s", f.stall)
 		b.stop(err)
 		return err

@@ -134,15 +134,26 @@ func (f *Folder) Prune(ctx context.Context, verdicts []catalog.Verdict) ([]strin
 	return gone, errors.Join(errs...)
 }
 
-// Abandon takes back what a run without a set had stored. It does so also when
-// the run was stopped.
-func (f *Folder) Abandon(ctx context.Context, m *catalog.Manifest) error {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), abandonWithin, errors.New("the store does not answer"))
-	defer cancel()
-	if err := catalog.Remove(ctx, f.Store, m); err != nil {
+// Abandon takes back whatever a run has stored for the set of time t. It does so
+// also when the run was stopped.
+func (f *Folder) Abandon(ctx context.Context, t time.Time) error {
+	if err := f.clear(ctx, t); err != nil {
 		return err // the note stays: the next run sweeps
 	}
 	return f.End()
+}
+
+// clear removes what was stored for the set of time t so that it stops being one
+// first. It goes by the names that there are: of a Put that failed nobody knows
+// what it has published.
+func (f *Folder) clear(ctx context.Context, t time.Time) error {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), abandonWithin, errors.New("the store does not answer"))
+	defer cancel()
+	if err := catalog.Remove(ctx, f.Store, &catalog.Manifest{Time: t}); err != nil {
+		return err
+	}
+	_, err := f.removeSet(ctx, t)
+	return err
 }
 
 // abandonWithin is how long a run that is to stop may clean up.
