@@ -62,6 +62,8 @@ func NewWebDAV(t testing.TB) *WebDAV {
 			}
 		}
 	}
+	// A connection that was opened and not used yet holds a thread until the
+	// Timeout: there are more of those than the sites of a test open together.
 	sum := sha1.Sum([]byte(w.Password)) // what htpasswd -s writes
 	conf := fmt.Sprintf(`ServerName localhost
 ServerRoot %[1]s
@@ -86,8 +88,8 @@ SSLCertificateFile %[4]s
 SSLCertificateKeyFile %[5]s
 SSLSessionCache none
 StartServers 1
-ThreadsPerChild 16
-MaxRequestWorkers 16
+ThreadsPerChild 64
+MaxRequestWorkers 64
 ServerLimit 1
 Timeout 30
 KeepAliveTimeout 1
