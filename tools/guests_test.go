@@ -20,7 +20,10 @@ import (
 
 // What can go wrong with guests, a script each: on the nodes and with what backs
 // them up. testdata/guests/README.md has the list.
-func TestBadDaysOfGuests(t *testing.T) { runGuests(t, "nodes", nil) }
+func TestBadDaysOfGuests(t *testing.T) {
+	mustrun.Long(t)
+	runGuests(t, "nodes", nil)
+}
 
 // And with disks that are full, which takes root.
 func TestFullDisksOfGuests(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/fake"
 	"github.com/railiance/railiance/tools/internal/layertest"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/sign"
 	"github.com/railiance/railiance/tools/internal/store"
 )
@@ -163,6 +164,7 @@ func lost(before, after []catalog.Set) []string {
 // A run that dies between any two of its writes leaves the older sets whole,
 // and the next run finds nothing that it cannot clean up by itself.
 func TestKilledBetweenAnyTwoWrites(t *testing.T) {
+	mustrun.Long(t)
 	for _, c := range []struct {
 		name   string
 		sqlite bool

@@ -34,4 +34,4 @@ go test -c -tags e2e -o "$work/e2e.test" ./testdata/e2e
 
 export E2E_PARTS="$parts" E2E_BIN="$work/bin" E2E_TREE="$root" E2E_PUBLIC="$work/public" MUST_RUN=1
 cd "$here"
-"$work/e2e.test" -test.v -test.parallel "${E2E_PARALLEL:-2}" -test.timeout 45m -test.run "${E2E_RUN:-.}"
+"$work/e2e.test" -test.v -test.parallel "${E2E_PARALLEL:-3}" -test.timeout 45m -test.run "${E2E_RUN:-.}"

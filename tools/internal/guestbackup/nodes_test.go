@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/pvetest/nodes"
@@ -80,6 +81,7 @@ func (e *estate) do(t *testing.T, args ...string) {
 // What nodes do on a bad day to one guest: it alone fails, with a reason, and
 // leaves nothing behind; the next day needs nobody to clean up.
 func TestBadDaysOfNodes(t *testing.T) {
+	mustrun.Long(t)
 	e := newEstate(t, "")
 	found := e.found(t)
 	for _, c := range []struct {
@@ -253,6 +255,7 @@ func TestHostileNames(t *testing.T) {
 // A site that takes nothing for a while: with a spool the guest writes on,
 // without one it waits, and that is told.
 func TestAPausingSiteAndTheGuest(t *testing.T) {
+	mustrun.Long(t)
 	const pause = 3 * time.Second
 	waits := func(spool string) (time.Duration, string) {
 		e := newEstate(t, "  default: {spool: {max: "+spool+"}}\n")

@@ -27,6 +27,15 @@ func Command(t testing.TB, name string) string {
 	return path
 }
 
+// Long skips a test with -short: one that takes more than ten seconds and that it
+// is all the same to whether it is root. CI runs each of those once.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("is long, and -short was given")
+	}
+}
+
 // Root skips or fails a test that needs to be root.
 func Root(t testing.TB) {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/guestbackup"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/pmxcfs"
 	"github.com/railiance/railiance/tools/internal/pvetest"
@@ -184,6 +185,7 @@ type leftOut struct{ Name string }
 // After a run that was cut off, or stopped, the next one finds a node as it was,
 // and cleans up there.
 func TestTheDayAfter(t *testing.T) {
+	mustrun.Long(t)
 	cut := func(w *world, _ func()) { _ = w.nodes.CutConnections("baobab") }
 	for name, c := range map[string]struct {
 		program, script string

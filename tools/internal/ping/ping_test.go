@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/railiance/railiance/tools/internal/mustrun"
 )
 
 // secret stands in every URL of these tests, and in no error.
@@ -184,6 +186,7 @@ func TestErrorsQuoteNothing(t *testing.T) {
 }
 
 func TestSilentServiceIsNotWaitedFor(t *testing.T) {
+	mustrun.Long(t)
 	t.Parallel()
 	release := make(chan struct{})
 	base, _ := service(t, func(int, http.ResponseWriter, *http.Request) { <-release })

@@ -15,7 +15,10 @@ import (
 )
 
 // TestCluster runs scripts against three nodes behind real sshds.
-func TestCluster(t *testing.T) { runCluster(t, "cluster") }
+func TestCluster(t *testing.T) {
+	mustrun.Long(t)
+	runCluster(t, "cluster")
+}
 
 func runCluster(t *testing.T, scripts string) {
 	for _, program := range []string{"sshd", "age", "zstd", "sqlite3"} {
