@@ -5,49 +5,43 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/railiance/railiance/testdata/told"
 )
 
-// saboteur breaks something just before a step, which must then notice.
-type saboteur struct {
-	before string
-	what   string
-	do     func(context.Context, *world) error
-}
-
-var saboteurs = map[string]saboteur{
-	"": {},
-	"backup": {"backup", "the server is stopped", func(ctx context.Context, w *world) error {
+var saboteurs = map[string]told.Saboteur[*world]{
+	"backup": {Before: "backup", What: "the server is stopped", Do: func(ctx context.Context, w *world) error {
 		return w.Exec(ctx, nil, nil, "systemctl", "stop", "k3s")
 	}},
-	"verify": {"verify", "one bit of an artifact flips", func(_ context.Context, w *world) error {
+	"verify": {Before: "verify", What: "one bit of an artifact flips", Do: func(_ context.Context, w *world) error {
 		return flip(w, "helm-values-*.age")
 	}},
-	"forge": {"verify", "one bit of the manifest flips", func(_ context.Context, w *world) error {
+	"forge": {Before: "verify", What: "one bit of the manifest flips", Do: func(_ context.Context, w *world) error {
 		return flip(w, "manifest-*.json")
 	}},
-	"drill": {"drill", "the private key is another one", func(ctx context.Context, w *world) error {
+	"drill": {Before: "drill", What: "the private key is another one", Do: func(ctx context.Context, w *world) error {
 		if err := os.Remove(w.keys()); err != nil {
 			return err
 		}
 		// A key file of the right form that opens nothing of ours.
 		return w.Exec(ctx, nil, nil, "age-keygen", "-o", w.keys())
 	}},
-	"restore": {"restore", "the newest datastore artifact is torn", func(_ context.Context, w *world) error {
+	"restore": {Before: "restore", What: "the newest datastore artifact is torn", Do: func(_ context.Context, w *world) error {
 		path, err := w.artifact("etcd-*.age")
 		if err != nil {
 			return err
 		}
 		return rewrite(path, func(b []byte) []byte { return b[:len(b)/2] })
 	}},
-	"compare": {"compare", "an object is deleted", func(ctx context.Context, w *world) error {
+	"compare": {Before: "compare", What: "an object is deleted", Do: func(ctx context.Context, w *world) error {
 		_, err := w.server.Kubectl(ctx, "", "-n", "apps", "delete", "boat", "dhow")
 		return err
 	}},
-	"releases": {"compare", "a release's record is deleted", func(ctx context.Context, w *world) error {
+	"releases": {Before: "compare", What: "a release's record is deleted", Do: func(ctx context.Context, w *world) error {
 		_, err := w.server.Kubectl(ctx, "", "-n", "apps", "delete", "secret", "sh.helm.release.v1.four.v1")
 		return err
 	}},
-	"values": {"compare", "an object has another value", func(ctx context.Context, w *world) error {
+	"values": {Before: "compare", What: "an object has another value", Do: func(ctx context.Context, w *world) error {
 		_, err := w.server.Kubectl(ctx, "", "-n", "apps", "patch", "configmap", "settings", "--type=merge", "-p", `{"data":{"empty":" "}}`)
 		return err
 	}},

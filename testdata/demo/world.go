@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/railiance/railiance/testdata/estate"
 	"github.com/railiance/railiance/testdata/told"
@@ -24,7 +25,7 @@ type world struct {
 
 // settle lays the folder out. Ports are chosen free, so that a k3s on the same
 // machine is not in the way.
-func settle(parts, bin, dir string) (*world, error) {
+func settle(ctx context.Context, parts, bin, dir string) (*world, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -61,7 +62,14 @@ func settle(parts, bin, dir string) (*world, error) {
 		K3s: w.Path("bin/k3s"), Helm3: w.Path("bin/helm3"), Helm4: w.Path("bin/helm4"),
 		Kubeconfig: w.Path("etc/k3s.yaml"), Scratch: w.Path("scratch"), Env: w.Env,
 	}
-	return w, w.Exec(context.Background(), nil, nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", w.Path("etc/ssh_host_ed25519_key"))
+	return w, w.Exec(ctx, nil, nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", w.Path("etc/ssh_host_ed25519_key"))
+}
+
+// end stops the server: whatever happens, nothing of ours goes on running.
+func (w *world) end() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return w.Exec(ctx, nil, nil, "systemctl", "stop", "k3s")
 }
 
 func (w *world) files(port int) map[string]string {
