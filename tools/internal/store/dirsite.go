@@ -17,20 +17,41 @@ import (
 const answerWithin = 30 * time.Second
 
 // DirSite is a site in a folder, which may be where a NAS is mounted.
-type DirSite struct{ path, marker string }
+type DirSite struct {
+	path, marker string
+	patience     time.Duration
+}
 
 // NewDirSite returns the site in the folder at path. The folder is not made:
 // below a mount point where nothing is mounted it would be on the wrong disk.
 // If marker is not empty, a file of that name must be in the folder before
 // anything is read or written.
-func NewDirSite(path, marker string) *DirSite { return &DirSite{path, marker} }
+func NewDirSite(path, marker string) *DirSite { return &DirSite{path, marker, answerWithin} }
 
 // Where is the folder.
 func (s *DirSite) Where() string { return s.path }
 
 // there says whether the folder is the one that is meant. What it says is never
 // fs.ErrNotExist: a disk that is away must not look like an empty one.
-func (s *DirSite) there() error {
+func (s *DirSite) there(ctx context.Context) error { return s.answers(ctx, s.meant) }
+
+// answers leaves call behind where the disk does not answer: a call to a dead NAS
+// cannot be stopped.
+func (s *DirSite) answers(ctx context.Context, call func() error) error {
+	result := make(chan error, 1)
+	go func() { result <- call() }()
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(s.patience):
+		err := fmt.Errorf("store: %s: does not answer within %s", s.path, s.patience)
+		return tell.Hint(err, "is the server of this disk there? umount -f -l %s lets go of it", s.path)
+	}
+}
+
+func (s *DirSite) meant() error {
 	if _, err := OpenDir(s.path); err != nil {
 		return tell.Hint(errors.New(err.Error()), "mount the disk; a folder on this machine's own disk: install -d -m 700 %s", s.path)
 	}
@@ -60,7 +81,7 @@ func (s *DirSite) Store(_ context.Context, name string) (Store, error) {
 
 // Names returns the folders that hold artifacts.
 func (s *DirSite) Names(ctx context.Context) ([]string, error) {
-	if err := s.there(); err != nil {
+	if err := s.there(ctx); err != nil {
 		return nil, err
 	}
 	files, err := os.ReadDir(s.path)
@@ -90,21 +111,11 @@ func (s *DirSite) Names(ctx context.Context) ([]string, error) {
 // Check writes an empty draft, which no look at modes can replace: a NAS maps
 // users as it likes.
 func (s *DirSite) Check(ctx context.Context, want int64) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerWithin,
-		fmt.Errorf("store: %s: does not answer within %s: is its server there?", s.path, answerWithin))
-	defer cancel()
-	result := make(chan error, 1)
-	go func() { result <- s.check(want) }() // a call to a dead NAS cannot be stopped, only left behind
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return s.answers(ctx, func() error { return s.check(want) })
 }
 
 func (s *DirSite) check(want int64) error {
-	if err := s.there(); err != nil {
+	if err := s.meant(); err != nil {
 		return err
 	}
 	draft, err := os.CreateTemp(s.path, DraftPrefix+"check-*")
@@ -126,11 +137,11 @@ func (s *DirSite) check(want int64) error {
 }
 
 // Sweep also removes what a Check left that was killed.
-func (s *DirSite) Sweep(_ context.Context, name string) ([]string, error) {
+func (s *DirSite) Sweep(ctx context.Context, name string) ([]string, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	if err := s.there(); err != nil {
+	if err := s.there(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := (&Dir{s.path}).Sweep(); err != nil {

@@ -22,8 +22,8 @@ type folder struct {
 
 // open returns the folder, or an error that is fs.ErrNotExist as long as
 // nothing was put.
-func (f *folder) open() (*Dir, error) {
-	if err := f.site.there(); err != nil {
+func (f *folder) open(ctx context.Context) (*Dir, error) {
+	if err := f.site.there(ctx); err != nil {
 		return nil, err
 	}
 	info, err := os.Lstat(f.path)
@@ -40,7 +40,7 @@ func (f *folder) Put(ctx context.Context, name string, write func(io.Writer) err
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	if err := f.site.there(); err != nil {
+	if err := f.site.there(ctx); err != nil {
 		return err
 	}
 	// Mkdir makes no parents: without the site's folder there is nothing to make.
@@ -51,7 +51,7 @@ func (f *folder) Put(ctx context.Context, name string, write func(io.Writer) err
 	} else if !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("store: %w", err)
 	}
-	d, err := f.open()
+	d, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (f *folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	d, err := f.open()
+	d, err := f.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func (f *folder) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 }
 
 func (f *folder) List(ctx context.Context, prefix string) ([]Entry, error) {
-	if err := f.site.there(); err != nil {
+	if err := f.site.there(ctx); err != nil {
 		return nil, err
 	}
-	d, err := f.open()
+	d, err := f.open(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -91,7 +91,7 @@ func (f *folder) Remove(ctx context.Context, name string) error {
 	if err := CheckName(name); err != nil {
 		return err
 	}
-	d, err := f.open()
+	d, err := f.open(ctx)
 	if err != nil {
 		return err
 	}
