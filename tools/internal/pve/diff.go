@@ -129,6 +129,16 @@ func (d *difference) guest(old, now *Guest, partial bool) {
 		}
 	}
 	d.disks(*old, *now, say)
+	for _, e := range now.Excludes {
+		if !slices.Contains(old.Excludes, e) {
+			say("%s is in no backup any more: %s", e.disk().Key, e.Why)
+		}
+	}
+	for _, e := range old.Excludes {
+		if !slices.Contains(now.Excludes, e) {
+			say("%s is in backups from now on", e.disk().Key)
+		}
+	}
 }
 
 func (d *difference) disks(old, now Guest, say func(string, ...any)) {

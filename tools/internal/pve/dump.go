@@ -55,8 +55,8 @@ func (c *Cluster) Dump(ctx context.Context, g Guest, o DumpOptions, stdout io.Wr
 	return text, nil
 }
 
-// args are those of vzdump. Compression is told to be off since a node's
-// vzdump.conf may have it on.
+// args are those of vzdump. Compression and the usual exclusions are told to be
+// off since a node's vzdump.conf may have them on, and vzdump has.
 func (o DumpOptions) args(g Guest) ([]string, error) {
 	mode := o.Mode
 	switch mode {
@@ -70,6 +70,9 @@ func (o DumpOptions) args(g Guest) ([]string, error) {
 		return nil, ErrNoGuest
 	}
 	args := []string{strconv.Itoa(g.ID), "--stdout", "--compress", "0", "--mode", mode}
+	if g.Type == CT {
+		args = append(args, "--stdexcludes", "0") // else /tmp and /var/tmp are left out, and nobody tells
+	}
 	if o.BandwidthKiB > 0 {
 		args = append(args, "--bwlimit", strconv.Itoa(o.BandwidthKiB))
 	}

@@ -88,6 +88,7 @@ func (c *Cluster) allPlaces(ctx context.Context) []placesOf {
 func (c *Cluster) guestAt(ctx context.Context, at place) (Guest, error) {
 	g := Guest{ID: at.ID, Type: at.Type, Node: at.Node, Status: Unknown}
 	var s settings
+	var excludes []Exclusion
 	err := together(
 		func() (err error) {
 			s, err = c.settings(ctx, g)
@@ -107,6 +108,12 @@ func (c *Cluster) guestAt(ctx context.Context, at place) (Guest, error) {
 			}
 			return nil
 		},
+		func() error {
+			if at.Type == CT {
+				excludes = c.exclusions(ctx, at.Node)
+			}
+			return nil
+		},
 	)
 	if missing(err) {
 		return Guest{}, fmt.Errorf("guest %d: %w on %s, where it was just now", at.ID, ErrNoGuest, at.Node)
@@ -116,6 +123,7 @@ func (c *Cluster) guestAt(ctx context.Context, at place) (Guest, error) {
 	}
 	g.Node = at.Node
 	s.apply(&g)
+	g.Excludes = excludes
 	g.Leftover = leftover(g)
 	return g, nil
 }

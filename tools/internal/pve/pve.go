@@ -11,6 +11,7 @@ package pve
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"sync"
 	"time"
@@ -96,7 +97,9 @@ type Guest struct {
 	Template bool     `json:"template,omitempty"`
 	MaxDisk  int64    `json:"maxDisk,omitempty"` // bytes, as the cluster counts them
 	Disks    []Disk   `json:"disks,omitempty"`
-	Unseen   bool     `json:"unseen,omitempty"` // its node could not be asked: the rest is hearsay
+	// Excludes is what its node leaves out of the files of containers.
+	Excludes []Exclusion `json:"excludes,omitempty"`
+	Unseen   bool        `json:"unseen,omitempty"` // its node could not be asked: the rest is hearsay
 	// Leftover is what earlier deeds have left at the guest.
 	Leftover []string `json:"leftover,omitempty"`
 }
@@ -118,7 +121,8 @@ func (g Guest) Short() string {
 	return "vm"
 }
 
-// LeftOut are the disks that a backup of g does not have.
+// LeftOut are the disks that a backup of g does not have, and what it does not
+// have of their files.
 func (g Guest) LeftOut() []Disk {
 	var out []Disk
 	for _, d := range g.Disks {
@@ -126,7 +130,18 @@ func (g Guest) LeftOut() []Disk {
 			out = append(out, d)
 		}
 	}
+	for _, e := range g.Excludes {
+		out = append(out, e.disk())
+	}
 	return out
+}
+
+// Called is d with its volume, if it is one.
+func (d Disk) Called() string {
+	if d.Volume == "" {
+		return d.Key
+	}
+	return fmt.Sprintf("%s (%s)", d.Key, d.Volume)
 }
 
 // What Proxmox takes for a number of a guest.

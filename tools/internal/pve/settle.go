@@ -44,6 +44,9 @@ func (u *union) guest(id int) Guest {
 			g.Unseen, u.inv.Partial = true, true
 		}
 	}
+	if by != nil && g.Type == CT {
+		g.Excludes = by.excludes
+	}
 	g.Leftover = leftover(g)
 	return g
 }

@@ -20,6 +20,7 @@ type view struct {
 	own      []Guest // what it has
 	places   []place
 	settings map[int]settings // of own
+	excludes []Exclusion      // of its containers
 	troubles []string         // what it did not tell, or told oddly
 }
 
@@ -75,6 +76,10 @@ func (c *Cluster) look(ctx context.Context, node string) *view {
 			if v.places, err = c.places(ctx, node); err != nil {
 				trouble("places of the guests", err)
 			}
+			return nil
+		},
+		func() error {
+			v.excludes = c.exclusions(ctx, node)
 			return nil
 		},
 		func() error {

@@ -91,7 +91,7 @@ func (e *estate) discoverAndShow(ctx context.Context) error {
 	for _, g := range inv.Guests {
 		line := discovered{Format: 1, Guest: g, Covered: covered[subjectOf(g).String()], Skip: e.ruleOf(g).Skip, unsure: e.broken > 0}
 		for _, d := range g.LeftOut() {
-			line.LeftOut = append(line.LeftOut, d.Key+" ("+d.Volume+"): "+d.Why)
+			line.LeftOut = append(line.LeftOut, d.Called()+": "+d.Why)
 		}
 		if err := e.Print(line, line.text); err != nil {
 			return err

@@ -144,7 +144,7 @@ func (e *estate) agree(p guestrestore.Plan, yes bool) error {
 		return nil
 	}
 	for _, d := range p.Old.LeftOut() {
-		e.Tell.Warn("", "%s of the guest that is there (%s) is not in a backup, and would be lost: %s", d.Key, d.Volume, d.Why)
+		e.Tell.Warn("", "%s of the guest that is there is not in a backup, and would be lost: %s", d.Called(), d.Why)
 	}
 	return e.confirmReplace(*p.Old, yes)
 }

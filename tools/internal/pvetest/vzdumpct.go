@@ -37,6 +37,32 @@ func commandLine(words []string) string {
 	return strings.Join(shown, " ")
 }
 
+// exclusions are tar's arguments for what the node's vzdump.conf excludes, and
+// for what vzdump excludes unless it is told not to. That it is done so is not
+// recorded but for the latter.
+func (j *job) exclusions() ([]string, error) {
+	var all []string
+	conf, err := os.ReadFile(j.at("etc/vzdump.conf"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for line := range strings.Lines(string(conf)) {
+		if paths, is := strings.CutPrefix(line, "exclude-path:"); is {
+			for _, path := range strings.Fields(paths) {
+				if strings.HasPrefix(path, "/") {
+					all = append(all, "--exclude=."+path)
+				} else {
+					all = append(all, "--no-anchored", "--exclude="+path, "--anchored")
+				}
+			}
+		}
+	}
+	if !j.has("stdexcludes") || j.on("stdexcludes") {
+		all = append(all, "--exclude=./tmp/?*", "--exclude=./var/tmp/?*", "--exclude=./var/run/?*.pid")
+	}
+	return all, nil
+}
+
 // container writes a container as a tar archive, packed by the real tar.
 func (j *job) container() error {
 	if !j.state.runs {
@@ -87,10 +113,14 @@ func (j *job) container() error {
 }
 
 func (j *job) pack(excluded []string) error {
+	more, err := j.exclusions()
+	if err != nil {
+		return err
+	}
 	words := func(tree string) []string {
-		return append(tarOptions("cpf"), "--one-file-system", "--warning=no-file-ignored", "--directory="+j.tmp,
+		return append(append(tarOptions("cpf"), "--one-file-system", "--warning=no-file-ignored", "--directory="+j.tmp,
 			"./etc/vzdump/pct.conf", "./etc/vzdump/pct.fw", "--directory="+tree, "--no-anchored", "--exclude=lost+found",
-			"--anchored", "--exclude=./tmp/?*", "--exclude=./var/tmp/?*", "--exclude=./var/run/?*.pid", "./")
+			"--anchored"), append(more, "./")...)
 	}
 	told, real := words("/mnt/vzsnap0"), words(j.rootfs(j.id))
 	unprivileged := j.state.keys["unprivileged"] == "1"

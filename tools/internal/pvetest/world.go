@@ -158,7 +158,7 @@ func (w *World) node(name, program string) error {
 // catScript is a cat that finds pmxcfs where the node has it.
 const catScript = `for path; do
 	shift
-	case $path in /etc/pve/*) path=$PVE_NODE_DIR$path ;; esac
+	case $path in /etc/pve/* | /etc/vzdump.conf) path=$PVE_NODE_DIR$path ;; esac
 	set -- "$@" "$path"
 done
 exec /bin/cat "$@"
