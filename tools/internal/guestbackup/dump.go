@@ -137,7 +137,7 @@ func (d *dump) describe(version string) func(*catalog.Artifact) {
 		a.Source = map[string]string{
 			"guest": strconv.Itoa(d.guest.ID), "type": d.guest.Type, "node": d.guest.Node, "mode": d.options.Mode,
 		}
-		for key, value := range map[string]string{"name": d.guest.Name, "pve": version} {
+		for key, value := range map[string]string{"name": d.guest.Name, "pve": version, identity: d.guest.Identity} {
 			if value != "" {
 				a.Source[key] = value
 			}

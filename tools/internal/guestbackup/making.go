@@ -56,7 +56,7 @@ func (r *Run) Open(ctx context.Context, s guestset.Subject, rule guestpolicy.Rul
 // copies are the folders of s in the sites of the rule, as far as the run
 // writes to them.
 func (r *Run) copies(s guestset.Subject, rule guestpolicy.Rule) *setrun.Copies {
-	c := &setrun.Copies{Tool: r.Tool}
+	c := &setrun.Copies{Tool: r.Tool, Another: another}
 	for _, site := range r.Sites {
 		if slices.Contains(rule.Sites, site.Name) {
 			c.All = append(c.All, r.copy(s, site))

@@ -9,6 +9,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/setrun"
 )
 
@@ -79,7 +80,7 @@ func (r *Run) prune(ctx context.Context, one *setrun.Copy, keep catalog.Keep, re
 	}
 	verdicts := catalog.Retain(f.Sets, keep, r.Now())
 	if refused == nil {
-		refused = collapsed(f.Sets)
+		refused = doubt(f.Sets)
 	}
 	if refused != nil {
 		result.Refused = setrun.Short(refused.Error())
@@ -147,18 +148,26 @@ func (r *Run) remove(ctx context.Context, f *setrun.Folder, verdicts []catalog.V
 	return gone, errors.Join(f.Remember(m, link), err)
 }
 
-// collapsed says why the sets must stay when the newest complete one holds far
-// less than an older one did.
-func collapsed(sets []catalog.Set) error {
+// doubt says why the sets must stay when the newest complete one is of another
+// guest than an older one, or holds far less than it did.
+func doubt(sets []catalog.Set) error {
 	newest, ok := catalog.NewestComplete(sets)
 	if !ok {
 		return nil
 	}
 	now := *newest.Manifest // which shall not get a finding
-	if c, is := setrun.Collapsed(&now, sets, counts(now.Artifacts)...); is {
-		return fmt.Errorf("%s: %d, but %d in %s: nothing is pruned for thirty days, should this not be meant", c.Count, c.Is, c.Was, c.Before.Name())
+	if why, is := setrun.Doubt(&now, sets, another, counts(now.Artifacts)...); is {
+		return errors.New(why)
 	}
 	return nil
+}
+
+// identity is where an artifact says in its Source which guest it is of, beyond
+// the number.
+const identity = "identity"
+
+func another(before, now catalog.Artifact) bool {
+	return pve.Another(before.Source[identity], now.Source[identity])
 }
 
 // counts are those that would show the collapse of a guest.

@@ -185,3 +185,32 @@ func TestNoPruningAfterACollapse(t *testing.T) {
 		t.Errorf("after thirty days: %d sets", len(sets))
 	}
 }
+
+// Nor must those of a guest that got the number of one that was destroyed,
+// however large it is.
+func TestNoPruningAfterAnotherGuest(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "")
+	w.add(pve.Guest{ID: 100, Name: "old"}) // by a version that knew no identities
+	w.nights(t, 1)
+	w.add(pve.Guest{ID: 100, Name: "old", Identity: "uuid-1"})
+	w.nights(t, 2)
+	if sets := w.sets(t, "one", "vm-100"); len(sets) != 2 || len(sets[0].Findings) != 0 {
+		t.Fatalf("%d sets, found %v", len(sets), sets[0].Findings)
+	}
+	w.add(pve.Guest{ID: 100, Name: "new", Identity: "uuid-2"})
+	w.nights(t, 3)
+	sets := w.sets(t, "one", "vm-100")
+	if len(sets) != 5 || len(sets[0].Findings) != 1 || sets[0].Findings[0].What != "this is another guest than the one of "+sets[3].Name() {
+		t.Errorf("%d sets, found %v", len(sets), sets[0].Findings)
+	}
+	w.tells(t, "vm-100/nas/three: warning: this is another guest than the one of manifest-20261123T020000Z.json: nothing is pruned for thirty days")
+	results, err := w.run(t).Prune(t.Context(), w.kept(catalog.Keep{Last: 1}), false)
+	if err != nil || !strings.Contains(results[0].Refused, "another guest than the one of") || len(w.sets(t, "one", "vm-100")) != 5 {
+		t.Errorf("%v: %+v", err, results)
+	}
+	w.now = w.now.Add(31 * 24 * time.Hour)
+	w.nights(t, 1)
+	if sets := w.sets(t, "one", "vm-100"); len(sets) != 2 || len(sets[0].Findings) != 0 {
+		t.Errorf("after thirty days: %d sets, found %v", len(sets), sets[0].Findings)
+	}
+}

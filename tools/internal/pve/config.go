@@ -39,6 +39,7 @@ func (s settings) apply(g *Guest) {
 	g.Lock = word(s["lock"])
 	g.Tags = words(s["tags"])
 	g.Template = s["template"] == "1"
+	g.Identity = s.identity(g.Type)
 	g.Disks = s.disks(g.Type)
 }
 

@@ -107,7 +107,7 @@ func (d *difference) guest(old, now *Guest, partial bool) {
 		return
 	}
 	id = now.ID
-	if old.Type != now.Type {
+	if old.Type != now.Type || Another(old.Identity, now.Identity) {
 		say("another guest: %s, before %s", called(*now), called(*old))
 	}
 	if old.Node != now.Node {

@@ -95,7 +95,8 @@ type Guest struct {
 	Pool     string   `json:"pool,omitempty"`
 	Tags     []string `json:"tags,omitempty"`
 	Template bool     `json:"template,omitempty"`
-	MaxDisk  int64    `json:"maxDisk,omitempty"` // bytes, as the cluster counts them
+	Identity string   `json:"identity,omitempty"` // for Another; empty: not known
+	MaxDisk  int64    `json:"maxDisk,omitempty"`  // bytes, as the cluster counts them
 	Disks    []Disk   `json:"disks,omitempty"`
 	// Excludes is what its node leaves out of the files of containers.
 	Excludes []Exclusion `json:"excludes,omitempty"`

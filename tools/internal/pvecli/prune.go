@@ -87,7 +87,7 @@ func (e *estate) prune(ctx context.Context, args []string, dry bool) error {
 		err = errors.Join(err, e.writeView(context.WithoutCancel(ctx)), record(ctx, e.Shell, e.layer, a))
 	}
 	if refused > 0 {
-		err = errors.Join(err, tell.Hint(fmt.Errorf("%d sets that no rule keeps stay for now", refused), "see above why; a backup that succeeds lets them go"))
+		err = errors.Join(err, tell.Hint(fmt.Errorf("%d sets that no rule keeps stay for now", refused), "see above why; the next backup that is good, and not in doubt, lets them go"))
 	}
 	return errors.Join(err, e.done())
 }

@@ -19,6 +19,8 @@ type Copies struct {
 	All  []*Copy
 	Time time.Time // of the set; Begin sets it
 
+	Another Another // which tells that a set is of something else than one before it
+
 	// Stall is how long a folder may take nothing before it is dropped; 0:
 	// DefaultStall.
 	Stall time.Duration
@@ -99,16 +101,16 @@ func (c *Copies) Begin(ctx context.Context, now time.Time) error {
 	return c.left()
 }
 
-// Publish makes the set of what was put, and then prunes by keep, unless the
-// new set has collapsed beside an older one.
+// Publish makes the set of what was put, and then prunes by keep, unless there
+// is Doubt of the new set.
 func (c *Copies) Publish(ctx context.Context, artifacts []catalog.Artifact, findings []catalog.Finding, keep catalog.Keep, counts ...Count) error {
 	c.each(func(one *Copy) error {
 		f := one.Folder
 		m := f.Manifest(c.Time, c.Tool)
 		m.Artifacts, m.Findings = artifacts, append([]catalog.Finding(nil), findings...)
 		var verdicts []catalog.Verdict
-		if now, collapsed := Collapsed(m, f.Sets, counts...); collapsed {
-			f.Tell.Warn(f.Asset, "%s: %d, but %d in %s: nothing is pruned for thirty days, should this not be meant", now.Count, now.Is, now.Was, now.Before.Name())
+		if why, doubtful := Doubt(m, f.Sets, c.Another, counts...); doubtful {
+			f.Tell.Warn(f.Asset, "%s", why)
 		} else {
 			verdicts = f.Retain(m, keep)
 		}
