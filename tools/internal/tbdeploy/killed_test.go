@@ -78,7 +78,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 func apply(t *testing.T, d *Deployment, _ []File) {
 	t.Helper()
 	remote := d.Reach("root@" + d.Node)
-	if _, err := d.call(t.Context(), remote, "", "apply", d.names()...); err != nil {
+	if err := d.apply(t.Context(), remote); err != nil {
 		t.Fatal(err)
 	}
 }

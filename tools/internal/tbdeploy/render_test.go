@@ -180,22 +180,3 @@ func TestHostileAnswers(t *testing.T) {
 		t.Error("a kept file with a mode of its own is taken")
 	}
 }
-
-// What ifupdown2 said on Debian 12 of a bridge that lacks a member and is not the
-// root of the tree.
-func TestComplaints(t *testing.T) {
-	const said = `error: vmbr1: bridge port thunderbolt0 does not exist
-warning: /sbin/brctl: missing - bridge operation may not work as expected.
-auto vmbr1
-iface vmbr1                                                         [fail]
-	bridge-ports thunderbolt1                                   [fail]
-	bridge-fd 2                                                 [fail]
-	bridge-maxage 6                                             [pass]
-	bridge-hello 1                                              [fail]
-	mtu 65520                                                   [pass]
-`
-	want := "error: vmbr1: bridge port thunderbolt0 does not exist|is not as the file says: bridge-ports thunderbolt1"
-	if got := strings.Join(complaints(said), "|"); got != want {
-		t.Errorf("%q, want %q", got, want)
-	}
-}

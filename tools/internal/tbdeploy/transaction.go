@@ -90,21 +90,7 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 	began := time.Now()
 	limited, cancel := context.WithTimeoutCause(ctx, d.Window, errCutOff)
 	defer cancel()
-	var args []string
-	for _, name := range d.names() {
-		if name != "" {
-			args = append(args, name)
-		}
-	}
-	out, err := d.call(limited, remote, "", "apply", args...)
-	for _, line := range complaints(out) {
-		d.Tell.Warn("", "%s: %s", d.Node, line)
-	}
-	if err != nil {
-		var ssh *host.SSHError
-		if errors.As(err, &ssh) {
-			err = fmt.Errorf("%w: %w", errCutOff, err)
-		}
+	if err := d.apply(limited, remote); err != nil {
 		return before, err
 	}
 	_, delay := timers(len(d.Plan.Nodes))
@@ -112,6 +98,7 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 	last := errors.New("there was no time for a check")
 	after := before
 	for time.Since(began) < d.Window-3*time.Second {
+		var err error
 		after, err = d.Check(limited)
 		if ctx.Err() != nil {
 			return after, context.Cause(ctx)
@@ -132,26 +119,6 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 		}
 	}
 	return after, last
-}
-
-// complaints are the lines of ifup and `ifquery --check` that a person should
-// see. The timers are those of the root of the tree, so that they differ from the
-// file on every other node.
-func complaints(out string) []string {
-	var all []string
-	for line := range strings.Lines(out) {
-		line = strings.TrimSpace(line)
-		what, failed := strings.CutSuffix(line, "[fail]")
-		what = strings.TrimSpace(what)
-		timer := strings.HasPrefix(what, "bridge-fd ") || strings.HasPrefix(what, "bridge-hello ") || strings.HasPrefix(what, "bridge-maxage ")
-		switch {
-		case strings.HasPrefix(line, "error:"):
-			all = append(all, host.Printable(line))
-		case failed && !timer && !strings.HasPrefix(what, "iface "):
-			all = append(all, "is not as the file says: "+host.Printable(what))
-		}
-	}
-	return all
 }
 
 var errCutOff = errors.New("the node has not answered since it was changed")

@@ -83,3 +83,35 @@ func namedByPath(t *testing.T, ring *tbtest.Ring) {
 		}
 	}
 }
+
+// What ifup could not do is undone, though nothing is worse for it: here another
+// one holds ifupdown2's lock, then a script of the node's makes the file untrue.
+func TestNotTakenOver(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	n := ring.Node("ebony")
+	before := stateOf(t, n)
+	failed := func(want string) {
+		t.Helper()
+		d := deployment(t, ring, "ebony")
+		if r, err := d.Run(t.Context()); err == nil || r.Outcome != Undone || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s, %v", r.Outcome, err)
+		}
+		if after := stateOf(t, n); after != before {
+			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+		}
+	}
+	on(t, n, "setsid flock /run/network/.lock sleep 120 </dev/null >/dev/null 2>&1 &")
+	failed("ifup failed (exit status 89): error: Another instance")
+	on(t, n, "pkill -f '[s]leep 120'; mkdir -p /etc/network/if-up.d; printf '#!/bin/sh\n[ $IFACE != vmbr1 ] || ip addr del 10.77.1.2/24 dev vmbr1\n' >/etc/network/if-up.d/zz; chmod +x /etc/network/if-up.d/zz")
+	failed("it is not as the file says: address 10.77.1.2/24")
+	on(t, n, "rm /etc/network/if-up.d/zz")
+
+	// Another ifup that ends soon is waited for; a cable that is out is no reason
+	// to leave the rest unmended.
+	on(t, n, "setsid flock /run/network/.lock sleep 3 </dev/null >/dev/null 2>&1 &")
+	if err := ring.Unplug(t.Context(), ring.Cables[0]); err != nil {
+		t.Fatal(err)
+	}
+	run(t, deployment(t, ring, "ebony"), Confirmed)
+}

@@ -1,6 +1,9 @@
-# apply BRIDGE MEMBER...: puts the files in their places, each at once, and lets
-# the node live by them.
-set -eu
+# apply WORD BRIDGE MEMBER...: puts the files in their places, each at once, lets
+# the node live by them, and tells how that went in lines that begin with WORD.
+set -euf
+word=$1
+shift
+tell() { printf '\n%s %s\n' "$word" "$*"; }
 [ -e "$P/armed" ] || { echo "the time is over: it was undone" >&2; exit 1; }
 ps -o pgid= -p $$ | tr -d ' ' >"$P/applying"
 while read -r n mode path new old; do
@@ -14,14 +17,31 @@ while read -r n mode path new old; do
 	chown 0:0 "$path.railiance-new"
 	sync -- "$path.railiance-new"
 	[ -e "$P/armed" ] || { rm -f -- "$path.railiance-new"; exit 1; }
-	mv -f -- "$path.railiance-new" "$path"
+	mv -fT -- "$path.railiance-new" "$path"
 done <"$P/list"
 sync
 # Without udevd there is nothing to be told.
 udevadm control --reload 2>/dev/null || true
-# In the foreground, so that who undoes it can end ifup with us.
-# An interface that is not there is an error to ifup, which does the rest
-# nevertheless; what came of it is seen by the check that follows.
-timeout --foreground 60 ifup "$@" 2>&1 || true
-for i; do ifquery --check "$i" 2>/dev/null || true; done
+# One name that no file has, and ifup does nothing for the others either.
+known=
+for i; do
+	if ifquery "$i" >/dev/null 2>&1; then known="$known $i"; else tell unknown "$i"; fi
+done
+# In the foreground, so that who undoes it can end ifup with us. Its 89 is that
+# another one is at work, which may be over in a moment.
+[ -z "$known" ] || for try in 1 2 3 4 5 6 7 8; do
+	code=0
+	timeout --foreground 60 ifup $known >"$P/said" 2>&1 || code=$?
+	[ "$code" = 89 ] || break
+	sleep 1
+done
+[ -e "$P/armed" ] || { echo "the time is over: it was undone" >&2; exit 1; }
+if [ -n "$known" ]; then
+	cat "$P/said"
+	tell ifup "$code"
+	for i in $known; do [ -e "/sys/class/net/$i" ] || tell absent "$i"; done
+	ifquery --check $known >"$P/checked" 2>>"$P/log" || true
+	cat "$P/checked"
+fi
 rm -f "$P/applying"
+tell end
