@@ -20,6 +20,17 @@ const (
 	ProofBooted   = "booted"   // and it answered
 )
 
+// InWords is a proof for people: the word alone promises more than there is.
+func InWords(proof string) string {
+	switch proof {
+	case ProofContents:
+		return "contents; it was not started"
+	case ProofRuns:
+		return "runs; nothing inside answered"
+	}
+	return proof
+}
+
 // Drill rehearses restores: under a scratch number, apart from the world.
 type Drill struct {
 	Cluster *pve.Cluster
@@ -102,6 +113,7 @@ func (d *Drill) prove(ctx context.Context, s Source, made Restored, done *Drille
 			return err
 		}
 		done.Proof = ProofRuns
+		d.Tell.Say(s.Subject.String(), "it goes on running, and has no guest agent that could say whether it has booted: install qemu-guest-agent in it, and qm set %d --agent 1", made.About.Guest)
 		return nil
 	}
 	if err := d.answers(ctx, g); err != nil {

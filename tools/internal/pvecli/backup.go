@@ -48,6 +48,9 @@ way is just repeated.
 Before, it asks what tb-check would ask: a network that is not well is told and
 noted in each set, or, where the policy says network: require, ends the run.
 
+This machine must stay awake: a node ends a dump whose reader was silent for two
+minutes, so that its guest does not wait for a reader that is gone.
+
 Exit status: 0 all are backed up; 1 something failed (the others were still
 backed up); 2 usage or configuration; 3 another run holds the lock.`,
 		Args: cobra.ArbitraryArgs,

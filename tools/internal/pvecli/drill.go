@@ -37,8 +37,9 @@ backup. Then it is started, and has to answer: its guest agent, or a program in 
 container; a machine without an agent has to go on running. It is destroyed
 again, however the drill ends. Needs the private key.
 
-What it proves is stamped: "booted", "runs" where nobody in it can be asked, or
-"contents" with --no-boot. What a killed drill has left is removed by the next
+What it proves is stamped: "booted" where something inside answered; "runs" where
+there is no guest agent to ask, which says nothing of the system inside; or
+"contents" where it was not started. What a killed drill has left is removed by the next
 one, by its note and the tag ` + pve.DrillTag + `. It takes no lock.
 
 Exit status: 0 proven; 1 something is wrong, or could not be tried; 2 usage or

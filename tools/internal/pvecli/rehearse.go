@@ -51,7 +51,7 @@ func (r *rehearsal) do(ctx context.Context, args []string) error {
 		failed++
 	}
 	r.nameStrays(ctx)
-	var drilled, proofs []string
+	var drilled, proofs, words []string
 	newest := ""
 	for _, s := range subjects {
 		stamp, err := r.one(ctx, s, folders)
@@ -65,10 +65,11 @@ func (r *rehearsal) do(ctx context.Context, args []string) error {
 		}
 		newest = max(newest, stamp.Manifest)
 		drilled, proofs = append(drilled, s.String()), append(proofs, stamp.Proof)
+		words = append(words, s.String()+": "+guestrestore.InWords(stamp.Proof))
 	}
 	if len(drilled) > 0 {
 		err = record(ctx, r.Shell, r.layer, account{
-			fmt.Sprintf("drill: %d guests proven, %d failed", len(drilled), failed), strings.Join(proofs, ", "), drilled,
+			fmt.Sprintf("drill: %d guests proven, %d failed", len(drilled), failed), strings.Join(words, ", "), drilled,
 		})
 	}
 	if failed > 0 {
@@ -215,7 +216,7 @@ func (r *rehearsal) show(s guestset.Subject, c chosen, d guestrestore.Drilled) e
 		Answers  float64  `json:"answersSeconds,omitempty"` // after its start
 	}{1, s.String(), c.set().Name(), d.ID, d.Node, d.Proof, d.Disks, d.Unread, d.Took.Seconds(), d.Answers.Seconds()}
 	return r.Print(line, func(w io.Writer) {
-		fmt.Fprintf(w, "%-12s %s  proof: %s, as %d on %s, restored in %s", line.Folder, line.Manifest, line.Proof, d.ID, d.Node, d.Took.Round(time.Second))
+		fmt.Fprintf(w, "%-12s %s  proof: %s, as %d on %s, restored in %s", line.Folder, line.Manifest, guestrestore.InWords(line.Proof), d.ID, d.Node, d.Took.Round(time.Second))
 		if len(d.Disks) > 0 {
 			fmt.Fprintf(w, ", read back the same: %s", strings.Join(d.Disks, " "))
 		}

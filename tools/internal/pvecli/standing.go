@@ -97,7 +97,7 @@ func (e *estate) standing(f folder, known proofs, rule guestpolicy.Rule) (standi
 		if err != nil {
 			return line, err
 		}
-		line.Drilled = drilled.Time
+		line.Drilled, line.DrillProof = drilled.Time, drilled.Proof
 	}
 	newest, ok := catalog.NewestComplete(f.backups())
 	if ok {

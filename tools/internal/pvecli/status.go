@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -78,8 +79,10 @@ type standing struct {
 	Read    time.Time `json:"read,omitzero"`    // when that set was last read whole
 	Opened  time.Time `json:"opened,omitzero"`  // and with the private key
 	Drilled time.Time `json:"drilled,omitzero"` // when the guest was last restored in a rehearsal
-	Gone    bool      `json:"gone,omitempty"`   // the newest discovery did not find the guest
-	Verdict string    `json:"verdict"`
+	// DrillProof is what that rehearsal has proven.
+	DrillProof string `json:"drillProof,omitempty"`
+	Gone       bool   `json:"gone,omitempty"` // the newest discovery did not find the guest
+	Verdict    string `json:"verdict"`
 
 	late bool // the verdict is no more than that
 }
@@ -97,6 +100,9 @@ func (s standing) text(w io.Writer) {
 	}
 	if !s.Drilled.IsZero() {
 		proof += ", drilled " + s.Drilled.Format(time.DateOnly)
+		if s.DrillProof != guestrestore.ProofBooted {
+			proof += " (" + guestrestore.InWords(s.DrillProof) + ")"
+		}
 	}
 	if s.Gone {
 		proof += ", GONE from the cluster"
@@ -126,7 +132,7 @@ func (e *estate) stamp(name string) error {
 		}
 		fmt.Fprintf(w, "%-12s %s ago, in %s", name[1:], tell.Age(time.Duration(line.Seconds)*time.Second), time.Duration(s.Seconds*float64(time.Second)).Round(time.Second))
 		if s.Proof != "" {
-			fmt.Fprintf(w, ", %s", s.Proof)
+			fmt.Fprintf(w, ", %s", guestrestore.InWords(s.Proof))
 		}
 		fmt.Fprintln(w)
 	})
