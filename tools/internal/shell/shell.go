@@ -52,12 +52,13 @@ var ErrTold = errors.New("failed")
 type Shell struct {
 	Program string
 	Stdin   *os.File
-	Stdout  io.Writer
+	Stdout  io.Writer // writing to it never fails; Main tells of what was lost
 	Tell    *tell.Teller
 	Now     func() time.Time
 	JSON    bool
 
 	logFile string
+	out     *output // Stdout
 }
 
 // Main runs the program and returns its exit status.
@@ -68,8 +69,13 @@ func Main(program string, verbs func(*Shell) *cobra.Command) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
 	}
+	// Else a reader that has left, of the result or of the story, would kill the
+	// deed, and what it has on nodes and in stores would stay as it is. Not
+	// ignored, since children would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	out := &output{w: os.Stdout}
 	sh := &Shell{
-		Program: program, Stdin: os.Stdin, Stdout: os.Stdout, Now: time.Now,
+		Program: program, Stdin: os.Stdin, Stdout: out, Now: time.Now, out: out,
 		Tell: &tell.Teller{
 			Program: program, W: os.Stderr,
 			Terminal: term.IsTerminal(int(os.Stderr.Fd())),
@@ -84,8 +90,17 @@ func Main(program string, verbs func(*Shell) *cobra.Command) int {
 	}
 	root := verbs(sh)
 	sh.dress(root)
-	return sh.status(root.ExecuteContext(ctx))
+	status := sh.status(root.ExecuteContext(ctx))
+	if err := out.incomplete(); err != nil {
+		sh.Tell.Fail("", fmt.Errorf("the result could not be written: %w", err))
+		status = max(status, ExitFailed)
+	}
+	return status
 }
+
+// Unread says that nobody gets what is written to Stdout any more, for what goes
+// on until it is stopped.
+func (sh *Shell) Unread() bool { return sh.out != nil && sh.out.failure() != nil }
 
 // dress gives the command line what every executable has.
 func (sh *Shell) dress(root *cobra.Command) {

@@ -101,6 +101,9 @@ func (c *check) rounds(ctx context.Context, p *probe.Probe, cluster string, node
 			}
 			return nil
 		}
+		if c.Unread() {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
