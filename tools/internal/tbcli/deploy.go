@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +121,11 @@ func (d *deploy) tell(r tbdeploy.Result, err error) error {
 	}
 	left := false
 	for _, f := range r.After.Faults {
-		d.Shell.Tell.Warn("", "still so: %s", f.What)
+		said := "still so"
+		if slices.ContainsFunc(r.Revealed, func(o thunderbolt.Fault) bool { return o.ID() == f.ID() }) {
+			said = "came to light, hidden before by another fault"
+		}
+		d.Shell.Tell.Warn("", "%s: %s", said, f.What)
 		left = left || f.Node == r.Node
 	}
 	if left && r.Outcome != tbdeploy.Shown {

@@ -50,6 +50,9 @@ type Result struct {
 	Sums    map[string]string     `json:"sha256,omitempty"` // of what was deployed, by path
 	Before  thunderbolt.Diagnosis `json:"before"`
 	After   thunderbolt.Diagnosis `json:"after"`
+
+	// Revealed are the faults after it that others had hidden before.
+	Revealed []thunderbolt.Fault `json:"revealed,omitempty"`
 }
 
 // ErrRefused says that nothing was changed, since something spoke against it.
@@ -114,6 +117,7 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 	if err := d.confirm(ctx, remote, found.kept); err != nil {
 		return r, d.undo(ctx, remote, err)
 	}
+	_, r.Revealed = appeared(r.Before, r.After)
 	r.Outcome, r.Sums = Confirmed, map[string]string{}
 	for _, f := range files {
 		if !f.Gone {

@@ -65,17 +65,6 @@ func (d *Deployment) othersAtRest(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// worse are the faults that were not there before.
-func worse(before, after thunderbolt.Diagnosis) []string {
-	var all []string
-	for _, f := range after.Faults {
-		if !slices.ContainsFunc(before.Faults, func(b thunderbolt.Fault) bool { return b.ID() == f.ID() }) {
-			all = append(all, f.What)
-		}
-	}
-	return all
-}
-
 func touches(faults []thunderbolt.Fault, node string) bool {
 	return slices.ContainsFunc(faults, func(f thunderbolt.Fault) bool {
 		return f.Node == node || f.Cable != nil && (f.Cable[0].Node == node || f.Cable[1].Node == node)

@@ -106,12 +106,12 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 		if err != nil {
 			return after, err
 		}
-		worse := worse(before, after)
+		worse, _ := appeared(before, after)
 		if len(worse) == 0 && (after.Healthy() || time.Since(began) > settled) {
 			return after, nil
 		}
 		if len(worse) > 0 {
-			last = fmt.Errorf("it is worse than before: %s", strings.Join(worse, "; "))
+			last = fmt.Errorf("it is worse than before: %s", strings.Join(sentences(worse), "; "))
 		}
 		select {
 		case <-limited.Done():
@@ -119,6 +119,14 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 		}
 	}
 	return after, last
+}
+
+func sentences(faults []thunderbolt.Fault) []string {
+	var all []string
+	for _, f := range faults {
+		all = append(all, f.What)
+	}
+	return all
 }
 
 var errCutOff = errors.New("the node has not answered since it was changed")

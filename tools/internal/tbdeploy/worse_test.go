@@ -115,3 +115,30 @@ func TestNotTakenOver(t *testing.T) {
 	}
 	run(t, deployment(t, ring, "ebony"), Confirmed)
 }
+
+// Of two faults the mend of one brings the other to light: it stays, and is told.
+func TestMendReveals(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	n := ring.Node("ebony")
+	for _, i := range n.Interfaces {
+		on(t, n, "nft 'add table netdev big; add chain netdev big "+i+" { type filter hook ingress device \""+i+"\" priority 1; }; add rule netdev big "+i+" meta length > 2000 drop'")
+	}
+	if err := ring.Plant(t.Context(), tbtest.Fault{Kind: tbtest.NoBridge, End: tbtest.End{Node: "ebony"}}); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, deployment(t, ring, "ebony"), Confirmed)
+	found := func(faults []thunderbolt.Fault) string {
+		var all []string
+		for _, f := range faults {
+			all = append(all, string(f.Kind))
+		}
+		return strings.Join(all, " ")
+	}
+	if got := found(r.Before.Faults); got != "no-bridge" {
+		t.Errorf("before, there was %s", got)
+	}
+	if got := found(r.Revealed); got != "full-size" || len(r.After.Faults) != 1 {
+		t.Errorf("came to light: %q, of %q", got, found(r.After.Faults))
+	}
+}
