@@ -19,7 +19,7 @@ func TestJoinOfTheRecordedNode(t *testing.T) {
 	}
 	web := guestOf(t, inv, 100)
 	want := Guest{
-		ID: 100, Type: VM, Node: "pve1", Name: "web-01", Status: Running, Pool: "production", Tags: []string{"prod", "web"}, MaxDisk: 64 << 20,
+		ID: 100, Type: VM, Node: "pve1", Name: "web-01", Status: Running, Pool: "production", Tags: []string{"prod", "web"}, MaxDisk: 64 << 20, Identity: "uuid-7ed68399d56e5b90",
 		Disks: []Disk{
 			{Key: "scsi0", Volume: "local:100/vm-100-disk-0.raw", Size: 64 << 20, InBackup: true},
 			{Key: "scsi1", Volume: "local:100/vm-100-disk-1.raw", Size: 10252 << 10, InBackup: true},
