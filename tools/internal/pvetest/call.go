@@ -108,12 +108,13 @@ func (c *call) enter(program string, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(log, "%s: %s %s\n", c.node, program, strings.Join(args, " ")); err != nil {
-		return err
-	}
-	// Held as long as we live, however we end: Quiet waits for it.
+	// Held as long as we live, however we end: Quiet waits for it, and for whom a
+	// test has seen to be called.
 	c.calls = log
 	if err := unix.Flock(int(log.Fd()), unix.LOCK_SH); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(log, "%s: %s %s\n", c.node, program, strings.Join(args, " ")); err != nil {
 		return err
 	}
 	life, err := os.Open(filepath.Join(c.dir, "life"))
