@@ -47,7 +47,10 @@ type container struct {
 	rootfsGiB    int
 	mounts       []pve.Mount
 	unprivileged bool
-	dropped      []string // options that it had, and will lack
+	// options are set once it is there: into what is read-only nothing can be
+	// unpacked, and none is worth a restore that fails.
+	options pve.VolumeOptions
+	dropped []string // what it had, and will lack, and why
 }
 
 // storages are all that its volumes were on.
@@ -64,7 +67,7 @@ func (c container) storages() []string {
 // bytes. What of its mount points is not in the archive is not made again.
 func containerOf(config string, bytes int64) (container, error) {
 	s := settings(config)
-	c := container{unprivileged: s["unprivileged"] == "1"}
+	c := container{unprivileged: s["unprivileged"] == "1", options: pve.VolumeOptions{}}
 	volume, options := dissect(s["rootfs"])
 	storage, _, ok := strings.Cut(volume, ":")
 	if !ok {
@@ -75,7 +78,7 @@ func containerOf(config string, bytes int64) (container, error) {
 		// A tree in a folder has no size: half as much again, for what files cost.
 		c.rootfsGiB = int((bytes+bytes/2)>>30) + 1
 	}
-	c.drop("rootfs", options, []string{"size"})
+	c.keep("rootfs", options)
 	for _, key := range slices.Sorted(maps.Keys(s)) {
 		if !regexp.MustCompile(`^mp[0-9]{1,3}$`).MatchString(key) {
 			continue
@@ -89,24 +92,31 @@ func containerOf(config string, bytes int64) (container, error) {
 		if m.GiB == 0 {
 			m.GiB = int((bytes+bytes/2)>>30) + 1
 		}
-		// Into what is read-only no archive can be unpacked.
-		taken := []string{"acl", "mountoptions", "quota", "replicate", "shared"}
-		for _, name := range taken {
-			if v := options[name]; v != "" {
-				m.Options += "," + name + "=" + v
-			}
-		}
-		c.drop(key, options, append(taken, "mp", "backup", "size"))
+		c.keep(key, options)
 		c.mounts = append(c.mounts, m)
+	}
+	if s["template"] == "1" {
+		c.dropped = append(c.dropped, "template: 1: pct template makes it one again")
+	}
+	if s["lxc.idmap"] != "" || s["lxc.id_map"] != "" {
+		c.dropped = append(c.dropped, "lxc.idmap: its files are unpacked with the usual mapping, and may have other owners: look at them before it is started")
 	}
 	return c, nil
 }
 
-// drop notes the options of a volume that are not among the taken.
-func (c *container) drop(key string, options map[string]string, taken []string) {
+// keep takes over the options of a volume, but for those that its restore sets
+// anyway, and those of Proxmox's that are not known here.
+func (c *container) keep(key string, options map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(options)) {
-		if !slices.Contains(taken, name) {
-			c.dropped = append(c.dropped, host.Printable(fmt.Sprintf("%s: %s=%s", key, name, options[name])))
+		switch v := options[name]; name {
+		case "size", "mp", "backup":
+		case "acl", "mountoptions", "quota", "replicate", "ro", "shared":
+			if c.options[key] == nil {
+				c.options[key] = map[string]string{}
+			}
+			c.options[key][name] = v
+		default:
+			c.dropped = append(c.dropped, host.Printable(fmt.Sprintf("%s: %s=%s: pct set does it once the container is there", key, name, v)))
 		}
 	}
 }

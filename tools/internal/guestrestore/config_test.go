@@ -17,9 +17,12 @@ hostname: dns
 mp0: local-lvm:vm-200-disk-1,mp=/srv,backup=1,acl=1,size=1500M,mountoptions=noatime;nosuid,ro=1,replicate=0,shared=1
 mp1: /mnt/host,mp=/host,backup=1
 mp2: local-lvm:vm-200-disk-2,mp=/cache,size=8G
-mp10: volume=nas:200/vm-200-disk-3.raw,mp=/big,backup=yes,size=2T
+mp10: volume=nas:200/vm-200-disk-3.raw,mp=/big,backup=yes,size=2T,idmap=u:0:1:2
 rootfs: local-lvm:vm-200-disk-0,size=8G,mountoptions=discard,quota=1
+template: 1
 unprivileged: 1
+lxc.idmap: u 0 100000 1000
+lxc.idmap: g 0 100000 1000
 
 [before-upgrade]
 rootfs: old:vm-200-disk-9,size=1G
@@ -28,10 +31,17 @@ unprivileged: 0
 	want := container{
 		storage: "local-lvm", rootfsGiB: 8, unprivileged: true,
 		mounts: []pve.Mount{
-			{Key: "mp0", Storage: "local-lvm", GiB: 2, Options: "mp=/srv,backup=1,acl=1,mountoptions=noatime;nosuid,replicate=0,shared=1"},
+			{Key: "mp0", Storage: "local-lvm", GiB: 2, Options: "mp=/srv,backup=1"},
 			{Key: "mp10", Storage: "nas", GiB: 2048, Options: "mp=/big,backup=1"},
 		},
-		dropped: []string{"rootfs: mountoptions=discard", "rootfs: quota=1", "mp0: ro=1"},
+		options: pve.VolumeOptions{
+			"rootfs": {"mountoptions": "discard", "quota": "1"},
+			"mp0":    {"acl": "1", "mountoptions": "noatime;nosuid", "replicate": "0", "ro": "1", "shared": "1"},
+		},
+		dropped: []string{
+			"mp10: idmap=u:0:1:2: pct set does it once the container is there", "template: 1: pct template makes it one again",
+			"lxc.idmap: its files are unpacked with the usual mapping, and may have other owners: look at them before it is started",
+		},
 	}
 	if err != nil || !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v, %v", c, err)

@@ -58,7 +58,7 @@ func (r *Restore) plan(ctx context.Context, s Source, about guestset.About) (Pla
 			return p, err
 		}
 		for _, option := range p.container.dropped {
-			r.Tell.Warn(s.Subject.String(), "%s is not set again: pct set does it once the container is there", option)
+			r.Tell.Warn(s.Subject.String(), "not as it was: %s", option)
 		}
 	}
 	if err := r.room(ctx, s, &p); err != nil {

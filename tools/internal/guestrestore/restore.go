@@ -92,6 +92,9 @@ func (r *Restore) make(ctx context.Context, s Source, then func(pve.Made) error)
 	if made != nil {
 		made.Alone = done.alone
 	}
+	if err == nil {
+		r.options(ctx, s, *made, done.container.options)
+	}
 	if err == nil && then != nil {
 		err = then(*made)
 	}
@@ -105,6 +108,17 @@ func (r *Restore) make(ctx context.Context, s Source, then func(pve.Made) error)
 		}
 	}
 	return done, nil, errors.Join(err, n.drop())
+}
+
+// options gives the volumes of a container what they had. It is whole without,
+// so that what cannot be set is told only.
+func (r *Restore) options(ctx context.Context, s Source, made pve.Made, options pve.VolumeOptions) {
+	if len(options) == 0 {
+		return
+	}
+	if err := r.Cluster.SetVolumeOptions(ctx, made, options); err != nil {
+		r.Tell.Warn(s.Subject.String(), "not as it was: options of its volumes: %v: pct set does it", err)
+	}
 }
 
 // rehearse proves the archive in a reading of its own.

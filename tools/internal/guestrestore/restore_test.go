@@ -222,6 +222,47 @@ func TestRestoreOfMountPoints(t *testing.T) {
 	w.clean(t)
 }
 
+// Proxmox takes no option of a volume from an archive, and unpacks nothing into
+// what is read-only. A container is whole also where one cannot be set.
+func TestRestoreOfVolumeOptions(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddCT(pvetest.CT{
+		ID: 200, Node: "tapia", Name: "dns", Files: map[string]string{"srv/zone": "a record\n"},
+		Mounts: []pvetest.Mount{{Key: "mp0", Path: "/srv", Backup: true}},
+	}))
+	ok(t, w.SetKey(200, "rootfs", w.key(t, 200, "rootfs")+",acl=0,mountoptions=discard;noatime,quota=1,ro=1"))
+	ok(t, w.SetKey(200, "mp0", w.key(t, 200, "mp0")+",replicate=0,ro=1,shared=1"))
+	ok(t, w.SetKey(200, "protection", "1"))
+	s := w.backup(t, 200, nil)
+	odd := w.backup(t, 200, func(a *guestset.About) { a.Config = strings.Replace(a.Config, "quota=1", "quota=often", 1) })
+	ok(t, w.SetKey(200, "protection", ""))
+	ok(t, w.Remove(200))
+	r := w.restore()
+	r.ID = 201
+	_, err := r.Do(soon(t), s.Source)
+	ok(t, err)
+	for key, want := range map[string][]string{
+		"rootfs": {"acl=0", "mountoptions=discard;noatime", "quota=1", "ro=1", "size=1G"}, "mp0": {"mp=/srv", "backup=1", "replicate=0", "ro=1", "shared=1", "size=1G"},
+	} {
+		parts := strings.Split(w.key(t, 201, key), ",")[1:]
+		slices.Sort(parts)
+		if slices.Sort(want); !slices.Equal(parts, want) {
+			t.Errorf("%s has %q", key, parts)
+		}
+	}
+	if w.key(t, 201, "protection") != "1" || strings.Contains(w.said.String(), "not as it was") {
+		t.Errorf("protection %q\n%s", w.key(t, 201, "protection"), w.said)
+	}
+	r = w.restore()
+	r.ID = 202
+	_, err = r.Do(soon(t), odd.Source)
+	ok(t, err)
+	if !strings.Contains(w.key(t, 202, "mp0"), "ro=1") || !strings.Contains(w.said.String(), "not as it was: options of its volumes: rootfs: ") {
+		t.Errorf("mp0 %s\n%s", w.key(t, 202, "mp0"), w.said)
+	}
+	w.clean(t)
+}
+
 // A guest is replaced only by what was proven whole before it is touched.
 func TestReplace(t *testing.T) {
 	w := start(t)

@@ -154,6 +154,11 @@ func setGuest(c *call, s state, _ []string, o options) error {
 			if netKey.MatchString(name) && s.kind == typeVM && !regexp.MustCompile(`(?i)^(model=)?[a-z0-9]+(=[0-9a-f:]{17})?(,|$)`).MatchString(value) {
 				return fail(255, "400 Parameter verification failed.\n%s: invalid format - format error", name)
 			}
+			if s.kind == typeCT && mountKey.MatchString(name) {
+				if err := s.volumeChange(name, value); err != nil {
+					return err
+				}
+			}
 			conf.keys[name] = value
 		}
 		shown = append(shown, "-"+name+" "+quoted(value))
@@ -165,6 +170,34 @@ func setGuest(c *call, s state, _ []string, o options) error {
 		fmt.Fprintf(c.out, "update VM %d: %s\n", s.id, strings.Join(shown, " "))
 	}
 	return c.setConfig(s.guest, conf)
+}
+
+// volumeChange is an error if a volume of a container may not be set so. Other
+// changes than those of options are not faked.
+func (s state) volumeChange(key, value string) error {
+	if s.keys["protection"] == "1" {
+		return fail(255, "can't update CT %d drive '%s' - protection mode enabled", s.id, key)
+	}
+	props := properties(value, "volume")
+	if s.keys[key] == "" || props["volume"] != properties(s.keys[key], "volume")["volume"] {
+		return fail(255, "pvetest: only options of the volumes that are there are faked")
+	}
+	for name, v := range props {
+		switch name {
+		case "volume", "size", "mountoptions":
+		case "mp", "backup":
+			if key == "rootfs" {
+				return fail(255, "400 Parameter verification failed.\n%s: invalid format - format error\n%s.%s: property is not defined in schema and the schema does not allow additional properties", key, key, name)
+			}
+		case "acl", "quota", "replicate", "ro", "shared":
+			if v != "0" && v != "1" {
+				return fail(255, "400 Parameter verification failed.\n%s: invalid format - format error\n%s.%s: type check ('boolean') failed - got '%s'", key, key, name, v)
+			}
+		default:
+			return fail(255, "400 Parameter verification failed.\n%s: invalid format - format error\n%s.%s: property is not defined in schema and the schema does not allow additional properties", key, key, name)
+		}
+	}
+	return nil
 }
 
 // agent answers `qm agent` and `qm guest cmd`: ping alone, once the guest has

@@ -168,6 +168,11 @@ func (r *ctRestore) mountPoint(value string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	for name, v := range properties(value, "volume") {
+		if name == "ro" && v == "1" {
+			return "", errors.New("mount point is read-only: nothing can be unpacked into it")
+		}
+	}
 	s, err := r.call.storage(m[1])
 	if err != nil {
 		return "", err
