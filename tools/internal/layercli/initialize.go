@@ -2,6 +2,7 @@ package layercli
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -32,16 +33,28 @@ bad day.`,
 			if err != nil {
 				return err
 			}
-			verb := map[bool]string{true: "made", false: "kept, it was there"}
-			fmt.Fprintf(sh.Stdout, "%s: %s\n%s: %s\npublic key: %s\n", made.KeysFile, verb[made.MadeKey], made.SopsYAML, verb[made.MadeRules], made.Recipient)
-			if made.MadeKey {
-				fmt.Fprintf(sh.Stdout, "\nKeep a copy of %s off this server, on paper or in a password store:\nit opens every backup, and without it none can be restored.\n"+
-					"Then take it away from here: what makes backups must not be able to read them.\n", made.KeysFile)
-			}
+			err = sh.Print(initialized{1, made.KeysFile, made.MadeKey, made.SopsYAML, made.MadeRules, made.Recipient}, func(w io.Writer) {
+				verb := map[bool]string{true: "made", false: "kept, it was there"}
+				fmt.Fprintf(w, "%s: %s\n%s: %s\npublic key: %s\n", made.KeysFile, verb[made.MadeKey], made.SopsYAML, verb[made.MadeRules], made.Recipient)
+				if made.MadeKey {
+					fmt.Fprintf(w, "\nKeep a copy of %s off this server, on paper or in a password store:\nit opens every backup, and without it none can be restored.\n"+
+						"Then take it away from here: what makes backups must not be able to read them.\n", made.KeysFile)
+				}
+			})
 			for _, w := range made.Warnings {
 				sh.Tell.Warn("", "%s", w)
 			}
-			return nil
+			return err
 		},
 	}
+}
+
+// initialized is what init prints as JSON.
+type initialized struct {
+	Format    int    `json:"format"`
+	KeysFile  string `json:"keysFile"`
+	MadeKey   bool   `json:"madeKey"`
+	SopsYAML  string `json:"sopsYAML"`
+	MadeRules bool   `json:"madeRules"`
+	Recipient string `json:"recipient"`
 }

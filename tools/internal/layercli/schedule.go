@@ -49,7 +49,13 @@ func (w *with) check() error {
 }
 
 func (w *with) machine(sh *plugin.Shell) (schedule.Machine, error) {
-	m := schedule.Machine{Offline: w.root != "", Say: func(format string, args ...any) { fmt.Fprintf(sh.Stdout, format+"\n", args...) }}
+	m := schedule.Machine{Offline: w.root != "", Say: func(format string, args ...any) {
+		done := struct {
+			Format int    `json:"format"`
+			Done   string `json:"done"`
+		}{1, fmt.Sprintf(format, args...)}
+		_ = sh.Print(done, func(w io.Writer) { fmt.Fprintln(w, done.Done) }) // a text is JSON in any case
+	}}
 	if w.root == "" {
 		return m, nil
 	}
@@ -85,7 +91,7 @@ in the backup folder.`,
 				return &plugin.Usage{Err: err}
 			}
 			if print {
-				return printSchedule(sh.Stdout, p, w.cron)
+				return printSchedule(sh, p, w.cron)
 			}
 			m, err := w.machine(sh)
 			if err != nil {
@@ -130,7 +136,7 @@ func scheduleRemove(sh *plugin.Shell) *cobra.Command {
 	return verb
 }
 
-func printSchedule(w io.Writer, p schedule.Plan, cron bool) error {
+func printSchedule(sh *plugin.Shell, p schedule.Plan, cron bool) error {
 	files := p.Units()
 	if cron {
 		file, err := p.Cron()
@@ -140,7 +146,12 @@ func printSchedule(w io.Writer, p schedule.Plan, cron bool) error {
 		files = []schedule.File{file}
 	}
 	for _, f := range files {
-		if _, err := fmt.Fprintf(w, "# %s\n%s\n", f.Path, f.Text); err != nil {
+		line := struct {
+			Format int    `json:"format"`
+			Path   string `json:"path"`
+			Text   string `json:"text"`
+		}{1, f.Path, f.Text}
+		if err := sh.Print(line, func(w io.Writer) { fmt.Fprintf(w, "# %s\n%s\n", f.Path, f.Text) }); err != nil {
 			return err
 		}
 	}

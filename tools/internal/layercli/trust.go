@@ -35,7 +35,11 @@ func Trust(sh *plugin.Shell) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(sh.Stdout, "%s signs manifests with %s\n%s\n", host, l.SignKey, signer.Fingerprint())
+			if shown := fmt.Sprintf("%s signs manifests with %s\n%s\n", host, l.SignKey, signer.Fingerprint()); sh.JSON {
+				fmt.Fprint(sh.Tell.W, shown) // for the person who is asked
+			} else {
+				fmt.Fprint(sh.Stdout, shown)
+			}
 			if err := Confirm(sh, yes, fmt.Sprintf("trust it in %s?", l.Signers)); err != nil {
 				return err
 			}
@@ -43,16 +47,27 @@ func Trust(sh *plugin.Shell) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !added {
-				_, err = fmt.Fprintf(sh.Stdout, "%s has it already\n", l.Signers)
-				return err
-			}
-			_, err = fmt.Fprintf(sh.Stdout, "added to %s; commit that file\n", l.Signers)
-			return err
+			return sh.Print(trusted{1, host, l.SignKey, signer.Fingerprint(), l.Signers, added}, func(w io.Writer) {
+				if added {
+					fmt.Fprintf(w, "added to %s; commit that file\n", l.Signers)
+				} else {
+					fmt.Fprintf(w, "%s has it already\n", l.Signers)
+				}
+			})
 		},
 	}
 	verb.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return verb
+}
+
+// trusted is what trust prints as JSON.
+type trusted struct {
+	Format      int    `json:"format"`
+	Host        string `json:"host"`
+	Key         string `json:"key"` // file
+	Fingerprint string `json:"fingerprint"`
+	Signers     string `json:"signers"` // file
+	Added       bool   `json:"added"`
 }
 
 // Confirm asks a person. Without a terminal there is nobody to ask, and only
