@@ -38,7 +38,11 @@ files for stable names, the bridge for ifupdown2, and a hook that brings an
 interface which is plugged in anew back into its bridge), shows how that differs
 from what the node has, brings it there, lets the node live by it, and checks
 all nodes anew. The node undoes it all by itself unless that check is no worse
-than the one before and confirms it in time. What was replaced is kept there.
+than the one before and confirms it in time. It also undoes what its ifup did not
+take over. What was replaced is kept there.
+
+A bridge that is VLAN-aware is refused, since its VLANs would be lost, and so is
+one with members that the context does not declare; --force takes those out.
 
 Exit status: 0 done, and the node is well; 1 refused, undone, or something is
 still wrong at the node; 2 usage or configuration; 3 another deployment goes on.`,
@@ -62,7 +66,7 @@ still wrong at the node; 2 usage or configuration; 3 another deployment goes on.
 	f.BoolVar(&d.DryRun, "dry-run", false, "show what would change, and change nothing")
 	f.BoolVar(&d.Rollback, "rollback", false, "put back what was there before the last deployment")
 	f.BoolVar(&d.Overwrite, "overwrite", false, "also replace files that somebody edited on the node")
-	f.BoolVar(&d.Force, "force", false, "also where the ring is open elsewhere, and the node will be cut off for a while")
+	f.BoolVar(&d.Force, "force", false, "also where the ring is open elsewhere, and the node will be cut off for a while; and where its bridge loses members that the context does not declare")
 	return cmd
 }
 

@@ -98,3 +98,27 @@ func (n *node) otherLinks(paths map[string]string) []error {
 	}
 	return errs
 }
+
+// takes says what the files would take from the bridge as it is now. Nothing of
+// VLANs is kept, also not by undoing it, so that nothing forces that.
+func (d *Deployment) takes(n *node, files []File) error {
+	if slices.ContainsFunc(files, func(f File) bool { return f.Path == stanzaPath && f.Gone }) {
+		return nil
+	}
+	bridge := host.Printable(d.Plan.Bridge)
+	var errs []error
+	if n.vlans {
+		errs = append(errs, tell.Hint(fmt.Errorf("%s is VLAN-aware (vlan_filtering 1): its VLANs would be lost", bridge),
+			"where nothing needs them: ip link set dev %s type bridge vlan_filtering 0 (on the node); else put them onto another bridge", bridge))
+	}
+	others := slices.DeleteFunc(slices.Clone(n.members), func(i string) bool { return slices.Contains(d.Plan.Node(d.Node).Interfaces, i) })
+	switch {
+	case len(others) == 0:
+	case d.Force:
+		d.Tell.Warn("", "%s: %s loses members that the context does not declare: %s", d.Node, bridge, strings.Join(others, ", "))
+	default:
+		errs = append(errs, tell.Hint(fmt.Errorf("%s has members that the context does not declare, and may lose them: %s", bridge, strings.Join(others, ", ")),
+			"declare them, or take them out (ip link set dev NAME nomaster; those of a guest go with it), or deploy with --force: undoing it puts them back"))
+	}
+	return errors.Join(errs...)
+}

@@ -33,7 +33,7 @@ type Deployment struct {
 	DryRun    bool
 	Rollback  bool // to what was there before the last deployment
 	Overwrite bool // what somebody edited
-	Force     bool // also where the ring is open elsewhere
+	Force     bool // also where the ring is open elsewhere, or the bridge loses members
 	Window    time.Duration
 
 	Reach func(target string) host.Remote
@@ -93,6 +93,9 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 	if len(r.Changes) == 0 && !touches(r.Before.Faults, d.Node) && !found.pending {
 		return r, nil
 	}
+	if err := d.takes(found, files); err != nil {
+		return r, refuse(fmt.Errorf("%s: %w", d.Node, err))
+	}
 	if d.DryRun {
 		r.Outcome = Shown
 		return r, nil
@@ -150,7 +153,7 @@ func (d *Deployment) look(ctx context.Context) (host.Remote, *node, []File, erro
 	for _, h := range n.Hosts {
 		remote := d.Reach(h.Target)
 		limited, cancel := context.WithTimeout(ctx, 30*time.Second)
-		found, err := look(limited, remote, paths)
+		found, err := look(limited, remote, d.Plan.Bridge, paths)
 		cancel()
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", h.Target, err))

@@ -56,7 +56,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 				}
 				refused(t, other, "one node at a time")
 				for end := time.Now().Add(d.Window + 20*time.Second); time.Now().Before(end); time.Sleep(500 * time.Millisecond) {
-					if found, err := look(t.Context(), remote, nil); err == nil && !found.pending && !found.held {
+					if found, err := look(t.Context(), remote, "", nil); err == nil && !found.pending && !found.held {
 						break
 					}
 				}

@@ -35,16 +35,18 @@ type node struct {
 	held     bool              // and somebody is at it
 	lacks    []string
 	over     []string // interfaces over which ssh came
+	members  []string // of its bridge
+	vlans    bool     // its bridge knows VLANs
 	kept     string   // name of the last deployment; empty: none
 	before   []File   // what was there before it
 }
 
 const lookMax = 8 << 20
 
-// look looks at a node. It changes nothing.
-func look(ctx context.Context, r host.Remote, paths []string) (*node, error) {
+// look looks at a node. It changes nothing. bridge is empty where none matters.
+func look(ctx context.Context, r host.Remote, bridge string, paths []string) (*node, error) {
 	word := "tb" + rand.Text()
-	out, err := host.Output(ctx, r.Command(command("look", append([]string{word}, paths...)...)), lookMax)
+	out, err := host.Output(ctx, r.Command(command("look", append([]string{word, bridge}, paths...)...)), lookMax)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +93,9 @@ func (n *node) tell(kind string, args []string) error {
 	case "held":
 		n.held = true
 		return nil
+	case "vlans":
+		n.vlans = true
+		return nil
 	}
 	if len(args) == 0 {
 		return fmt.Errorf("%q without a value", kind)
@@ -100,6 +105,8 @@ func (n *node) tell(kind string, args []string) error {
 		n.lacks = append(n.lacks, host.Printable(args[0]))
 	case "over":
 		n.over = append(n.over, args[0])
+	case "member":
+		n.members = append(n.members, host.Printable(args[0]))
 	case "kept":
 		n.kept = host.Printable(args[0])
 	case "path":

@@ -47,7 +47,7 @@ func (d *Deployment) othersAtRest(ctx context.Context) error {
 			defer cancel()
 			var unasked error
 			for _, h := range n.Hosts {
-				found, err := look(limited, d.Reach(h.Target), nil)
+				found, err := look(limited, d.Reach(h.Target), "", nil)
 				if err == nil && found.held {
 					errs[i] = tell.Hint(fmt.Errorf("%s: a deployment is going on there: one node at a time: %w", n.Name, state.ErrHeld), "it ends by itself, at the latest when its time is over")
 				}

@@ -36,7 +36,7 @@ func TestRestarted(t *testing.T) {
 	if now := filesOf(stateOf(t, n)); now != filesOf(before) {
 		t.Errorf("the files are\n%s\nthey were\n%s", now, filesOf(before))
 	}
-	if now, err := look(t.Context(), remote, nil); err != nil || now.pending || now.kept != found.kept {
+	if now, err := look(t.Context(), remote, "", nil); err != nil || now.pending || now.kept != found.kept {
 		t.Errorf("%+v, %v", now, err)
 	}
 	// A confirmation whose answer is lost is one nevertheless.

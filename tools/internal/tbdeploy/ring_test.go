@@ -49,7 +49,7 @@ func deployment(t *testing.T, r *tbtest.Ring, name string) *Deployment {
 	reach := func(target string) host.Remote {
 		return host.Remote{Target: target, ConnectTimeout: 2 * time.Second, Options: r.SSHOptions(target)}
 	}
-	p := &probe.Probe{Plan: plan, Timeout: 5 * time.Second, Now: time.Now, Reach: reach}
+	p := &probe.Probe{Plan: plan, Timeout: 10 * time.Second, Now: time.Now, Reach: reach}
 	return &Deployment{
 		Plan: plan, Node: name, Window: 60 * time.Second, Reach: reach, Tell: &tell.Teller{W: t.Output()}, Show: func([]Change) {},
 		Check: func(ctx context.Context) (thunderbolt.Diagnosis, error) {
@@ -108,6 +108,8 @@ func stateOf(t *testing.T, n *tbtest.Node) string {
 	return on(t, n, `
 for f in /etc/network/interfaces /etc/network/interfaces.d/* /etc/udev/rules.d/* /etc/systemd/network/* /usr/local/sbin/*; do [ ! -f "$f" ] || sha256sum "$f"; done
 find /etc /usr/local/sbin -name '*.railiance-*'
+find /etc /usr/local/sbin -name '*railiance-thunderbolt*' -type l -printf '%p -> %l\n'
+find /etc/systemd -type d
 for i in $(ls /sys/class/net); do
 	echo "$i $(cat /sys/class/net/$i/mtu) $(cat /sys/class/net/$i/flags) $(readlink /sys/class/net/$i/master || true)"
 	ip -o addr show dev $i scope global | awk '{print $4}'

@@ -34,7 +34,7 @@ func (d *Deployment) confirm(ctx context.Context, remote host.Remote, before str
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	if found, again := look(limited, remote, nil); again == nil && !found.pending && found.kept != before {
+	if found, again := look(limited, remote, "", nil); again == nil && !found.pending && found.kept != before {
 		return nil
 	}
 	return fmt.Errorf("confirmation: %w", err)
@@ -142,7 +142,7 @@ func (d *Deployment) undo(ctx context.Context, remote host.Remote, why error) er
 		_, err := d.call(limited, remote, "", "cancel")
 		stop()
 		if err == nil {
-			found, err := look(ctx, remote, nil)
+			found, err := look(ctx, remote, "", nil)
 			if err == nil && !found.pending {
 				break
 			}

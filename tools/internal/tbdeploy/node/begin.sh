@@ -4,11 +4,20 @@
 set -eu
 window=$1 bridge=$2
 shift 2
+# What else is in the bridge may leave it with --force, and is put back by undo.
+extra=
+[ -z "$bridge" ] || for i in $(ls "/sys/class/net/$bridge/brif" 2>/dev/null || true); do
+	case " $* " in *" $i "*) ;; *) extra="$extra $i" ;; esac
+done
+set -- "$@" $extra
 mkdir -p "$D"
 chmod 700 "$D"
 exec 9>>"$D/lock"
-flock -n 9 || { echo "another deployment is going on, or waits for its confirmation" >&2; exit 75; }
+busy() { echo "another deployment is going on, or waits for its confirmation" >&2; exit 75; }
+flock -n 9 || busy
 if [ -e "$P" ]; then
+	# Its timer has not come to take the lock yet.
+	[ ! -e "$P/watched" ] || flock -n "$P/watched" true || busy
 	# Whoever began it did not come to its end, nor did the timer: the node was
 	# switched off in between.
 	if [ -e "$P/confirmed" ]; then
@@ -23,8 +32,9 @@ if [ -e "$P" ]; then
 fi
 W=$D/draft
 rm -rf "$W"
-trap 'rm -rf "$W" "$U" "$UW"' EXIT
+trap 'rm -f "$U" "$UW"; unmade "$W"; rm -rf "$W"' EXIT
 mkdir -p "$W/new" "$W/old"
+willmake() { [ -d "$1" ] || echo "$1" >>"$W/made"; }
 n=0
 : >"$W/list"
 while read -r kind mode path data; do
@@ -36,8 +46,11 @@ while read -r kind mode path data; do
 		if [ "$kind" = file ]; then
 			printf %s "$data" | base64 -d >"$W/new/$n"
 			new=there
+			willmake "${path%/*}"
 		fi
-		if [ -e "$path" ]; then
+		# Of a link both are kept: where it leads, and what is there.
+		[ ! -L "$path" ] || readlink -- "$path" >"$W/old/$n.link"
+		if [ -f "$path" ] || [ -e "$path" ] && [ ! -L "$path" ]; then
 			cp -p -- "$path" "$W/old/$n"
 			old=there
 		fi
@@ -83,6 +96,7 @@ while read -r n mode path new old; do
 done <"$W/list"
 
 cat /proc/sys/kernel/random/boot_id >"$W/boot"
+willmake "${UW%/*}"
 mkdir -p "${U%/*}" "${UW%/*}"
 cat >"$U" <<END
 [Unit]
@@ -103,7 +117,22 @@ ln -sf "$U" "$UW"
 sync
 mv "$W" "$P"
 trap - EXIT
-# The timer holds the lock as long as it runs. It has a session of its own, so
-# that the end of this connection does not end it.
-setsid sh "$P/watch.sh" "$window" </dev/null >>"$P/log" 2>&1 &
+# The timer holds the lock as long as it runs. The end of this connection must
+# not end it: systemd may be told to end all that a session has started, but for
+# what it runs itself (KillUserProcesses=). A second timer would do no harm.
+if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
+	if systemd-run --quiet --collect --unit="railiance-thunderbolt-timer-$$" --description="Undo a deployment to the Thunderbolt network unless it is confirmed" \
+		/bin/sh "$P/watch.sh" "$window" </dev/null >>"$P/log" 2>&1 9>&-; then
+		# Until it has made itself known the lock is ours.
+		for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+			[ ! -s "$P/watched" ] || break
+			sleep 0.3
+		done
+	else
+		echo "systemd-run failed ($?): the timer runs in the session" >>"$P/log"
+	fi
+fi
+if [ ! -s "$P/watched" ]; then
+	setsid sh "$P/watch.sh" "$window" </dev/null >>"$P/log" 2>&1 &
+fi
 echo begun

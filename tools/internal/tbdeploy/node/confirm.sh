@@ -6,6 +6,7 @@ while read -r n mode path new old; do
 done <"$P/list" >"$D/deployed.new"
 sync -- "$D/deployed.new"
 rm -f -- "$U" "$UW"
+unmade "$P"
 mv -f "$D/deployed.new" "$D/deployed"
 mkdir -p "$D/kept"
 last=$(ls "$D/kept" | tail -n 1)
@@ -13,4 +14,6 @@ next=$(printf %06d $((1${last:-000000} - 1000000 + 1)))
 mv "$P" "$D/kept/$next"
 ls "$D/kept" | head -n -10 | while read -r old; do rm -rf "$D/kept/$old"; done
 # The timer sees it within a second, and lets go of the lock.
-flock -w 5 "$D/lock" true || true
+for f in "$D/kept/$next/watched" "$D/lock"; do
+	[ ! -e "$f" ] || flock -w 5 "$f" true || true
+done

@@ -1,6 +1,6 @@
-# look WORD FILE...: tells what is there. Changes nothing.
-word=$1
-shift
+# look WORD BRIDGE FILE...: tells what is there. Changes nothing.
+word=$1 bridge=$2
+shift 2
 tell() { printf '%s %s\n' "$word" "$*"; }
 show() { # KIND FILE
 	if [ -f "$2" ]; then
@@ -17,13 +17,21 @@ for f in /etc/network/interfaces /etc/network/interfaces.new /etc/network/interf
 	case " $* " in *" $f "*) continue ;; esac
 	[ ! -f "$f" ] || show other "$f"
 done
+# What the files would take from the bridge.
+if [ -n "$bridge" ] && [ -d "/sys/class/net/$bridge/bridge" ]; then
+	for m in "/sys/class/net/$bridge/brif"/*; do [ ! -e "$m" ] || tell "member ${m##*/}"; done
+	case $(cat "/sys/class/net/$bridge/bridge/vlan_filtering" 2>/dev/null || true) in '' | 0) ;; *) tell vlans ;; esac
+fi
 # .link files that name an interface, or a place on the bus, before ours do.
 for f in /etc/systemd/network/*.link /run/systemd/network/*.link /usr/local/lib/systemd/network/*.link; do
 	case $f in */10-railiance-*) continue ;; esac
 	[ ! -f "$f" ] || show link "$f"
 done
 [ ! -e "$P" ] || tell pending
-if [ -e "$D/lock" ] && ! flock -n "$D/lock" true; then tell held; fi
+# The timer has the second one, and soon the first.
+for f in "$D/lock" "$P/watched"; do
+	if [ -e "$f" ] && ! flock -n "$f" true; then tell held; fi
+done
 # ifreload: the ifup of the old ifupdown cannot read what we write, nor then
 # anything else.
 for t in ifup ifreload ifquery udevadm flock setsid base64 sha256sum ip timeout ps cmp; do

@@ -7,3 +7,5 @@ P=$D/pending
 # Undoes it before the network comes up, if the node restarts meanwhile.
 U=/etc/systemd/system/railiance-thunderbolt-undo.service
 UW=/etc/systemd/system/networking.service.wants/railiance-thunderbolt-undo.service
+# Folders that a deployment made, if nothing else is in them.
+unmade() { [ ! -e "$1/made" ] || while read -r dir; do rmdir -- "$dir" 2>/dev/null || true; done <"$1/made"; }

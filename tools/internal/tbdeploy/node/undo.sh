@@ -12,13 +12,17 @@ if [ -s "$P/applying" ] && [ "$(cat "$P/boot")" = "$(cat /proc/sys/kernel/random
 fi
 while read -r n mode path new old; do
 	rm -f -- "$path.railiance-new"
-	if [ "$old" = there ]; then
-		cmp -s "$P/old/$n" "$path" || { cp -p -- "$P/old/$n" "$path.railiance-old" && mv -f -- "$path.railiance-old" "$path"; }
+	if [ -e "$P/old/$n.link" ]; then
+		link=$(cat "$P/old/$n.link")
+		[ "$(readlink -- "$path")" = "$link" ] || { ln -sfT -- "$link" "$path.railiance-old" && mv -fT -- "$path.railiance-old" "$path"; }
+	elif [ "$old" = there ]; then
+		cmp -s "$P/old/$n" "$path" || { cp -p -- "$P/old/$n" "$path.railiance-old" && mv -fT -- "$path.railiance-old" "$path"; }
 	else
 		rm -f -- "$path"
 	fi
 done <"$P/list"
 rm -f -- "$U" "$UW"
+unmade "$P"
 sync
 udevadm control --reload 2>/dev/null
 [ "${1:-}" != files ] || exit 0

@@ -2,9 +2,18 @@
 # seconds that it slept: the node's clock may jump.
 trap '' HUP
 cd /
+exec 8>>"$P/watched"
+# Another timer of the same deployment, or somebody who looks.
+flock -w 5 8 || exit 0
+echo "$$" >&8
+exec >>"$P/log" 2>&1
+# A child of whoever began has inherited the lock; a unit takes it as soon as that
+# one has let go of it.
+(: >&9) 2>/dev/null || exec 9>>"$D/lock"
 n=0
 while [ "$n" -lt "$1" ]; do
 	[ -e "$P/armed" ] || exit 0
+	flock -n 9
 	sleep 1
 	n=$((n + 1))
 done
