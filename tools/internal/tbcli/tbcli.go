@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -154,8 +155,11 @@ func (c *check) once(ctx context.Context, p *probe.Probe, cluster string, nodes 
 // plan is the plan of the cluster, with the nodes that are asked for.
 func (c *check) plan(nodes []string) (thunderbolt.Plan, string, error) {
 	all, err := clustercontext.Read(c.context)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = tell.Hint(err, "the context is looked for in the layer's folder; --context names another file")
+	}
 	if err != nil {
-		return thunderbolt.Plan{}, "", tell.Hint(err, "the context is looked for in the layer's folder; --context names another file")
+		return thunderbolt.Plan{}, "", err
 	}
 	for _, path := range all.Unknown {
 		c.Tell.Warn("", "%s: %s: is not known, and left aside", c.context, host.Printable(path))
