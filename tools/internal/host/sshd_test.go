@@ -297,6 +297,31 @@ func TestRealSSHFails(t *testing.T) {
 	}
 }
 
+// At night there is nobody to ask, and on a terminal eight nodes would ask at
+// once: a key with a passphrase is no key.
+func TestRealSSHAsksNobody(t *testing.T) {
+	s := startSSHD(t)
+	s.trust(t, "host")
+	run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "passphrase", "-f", filepath.Join(s.dir, "locked"))
+	s.write(t, "authorized", s.read(t, "locked.pub"))
+	asked := filepath.Join(s.dir, "asked")
+	s.write(t, "ask", "#!/bin/sh\ntouch '"+asked+"'\necho passphrase\n")
+	if err := os.Chmod(filepath.Join(s.dir, "ask"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSH_ASKPASS", filepath.Join(s.dir, "ask"))
+	t.Setenv("SSH_ASKPASS_REQUIRE", "force")
+	s.Options = s.access("locked")
+	err := Run(t.Context(), s.Command(sh("true")))
+	var failed *SSHError
+	if !errors.As(err, &failed) || failed.Kind != SSHAuth {
+		t.Errorf("%v, want %s", err, SSHAuth)
+	}
+	if _, err := os.Stat(asked); err == nil {
+		t.Error("somebody was asked")
+	}
+}
+
 // A login shell that is none, or a key that is bound to a command, must not
 // look like a program that did well.
 func TestRealSSHForced(t *testing.T) {
