@@ -32,7 +32,7 @@ func passes(lock string) bool {
 // that a passing lock holds may be put off.
 func (r *Run) one(ctx context.Context, g pve.Guest, nodes *nodes, again bool) Result {
 	subject, rule := SubjectOf(g), r.Layer.Guests.For(g.ID, g.Tags, g.Pool)
-	result := Result{Guest: g.ID, Type: g.Type, Name: g.Name, Node: g.Node, Folder: subject.String()}
+	result := Result{Guest: g.ID, Type: g.Type, Name: g.Name, Node: g.Node, Folder: subject.String(), of: &g}
 	if ctx.Err() != nil {
 		result.Status, result.Why = Failed, "the run was stopped before its turn"
 		return result

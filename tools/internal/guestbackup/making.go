@@ -10,6 +10,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/seal"
 	"github.com/railiance/railiance/tools/internal/setrun"
 	"github.com/railiance/railiance/tools/internal/spool"
@@ -109,11 +110,15 @@ func likely(f *setrun.Folder) int64 {
 // clockSlack is how far the clocks of those who make backups may be apart.
 const clockSlack = time.Hour
 
-// Fresh says whether every site has a complete set that is younger than d.
-func (m *Making) Fresh(d time.Duration) bool {
+// Fresh says whether every site has a complete set that is younger than d, and,
+// where the subject is a guest, of g.
+func (m *Making) Fresh(d time.Duration, g *pve.Guest) bool {
 	for _, one := range m.Copies.All {
 		newest, ok := catalog.NewestComplete(one.Folder.Sets)
 		if one.Err != nil || !ok {
+			return false
+		}
+		if g != nil && !Holds(newest.Manifest, *g) {
 			return false
 		}
 		// One from the future would pass for fresh until its time has come.

@@ -170,6 +170,13 @@ func another(before, now catalog.Artifact) bool {
 	return pve.Another(before.Source[identity], now.Source[identity])
 }
 
+// Holds says whether the set is of g, and not of a guest that had its number
+// before.
+func Holds(m *catalog.Manifest, g pve.Guest) bool {
+	a, _ := m.Artifact(SubjectOf(g).String())
+	return !pve.Another(a.Source[identity], g.Identity)
+}
+
 // counts are those that would show the collapse of a guest.
 func counts(artifacts []catalog.Artifact) []setrun.Count {
 	for _, a := range artifacts {

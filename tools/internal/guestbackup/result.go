@@ -1,6 +1,10 @@
 package guestbackup
 
-import "time"
+import (
+	"time"
+
+	"github.com/railiance/railiance/tools/internal/pve"
+)
 
 // How it went with a guest.
 const (
@@ -26,6 +30,8 @@ type Result struct {
 	Waited  float64      `json:"waited,omitempty"`  // seconds that the guest may have waited for its sites
 	LeftOut []string     `json:"leftOut,omitempty"` // disks that are not in it, each with why
 	Sites   []SiteResult `json:"sites,omitempty"`
+
+	of *pve.Guest // as it stood in the inventory; nil: a node
 }
 
 // SiteResult is what came of it in one site.

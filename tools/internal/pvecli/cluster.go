@@ -63,18 +63,17 @@ func (e *estate) inventory() (*pve.Inventory, error) {
 	return inv, nil
 }
 
-// guests are those of the newest discovery, if there was one. whole says that
-// every node answered it.
-func (e *estate) guests() (all map[guestset.Subject]pve.Guest, whole bool, err error) {
-	inv, err := e.inventory()
+// guests are those of the newest discovery, with that, if there was one.
+func (e *estate) guests() (all map[guestset.Subject]pve.Guest, inv *pve.Inventory, err error) {
+	inv, err = e.inventory()
 	if inv == nil || err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	all = map[guestset.Subject]pve.Guest{}
 	for _, g := range inv.Guests {
 		all[subjectOf(g)] = g
 	}
-	return all, !inv.Partial, nil
+	return all, inv, nil
 }
 
 // ruleOf is what the policy says of a guest.

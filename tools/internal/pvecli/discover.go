@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -89,7 +92,7 @@ func (e *estate) discoverAndShow(ctx context.Context) error {
 		return err
 	}
 	for _, g := range inv.Guests {
-		line := discovered{Format: 1, Guest: g, Covered: covered[subjectOf(g).String()], Skip: e.ruleOf(g).Skip, unsure: e.broken > 0}
+		line := discovered{Format: 1, Guest: g, Covered: covered(g), Skip: e.ruleOf(g).Skip, unsure: e.broken > 0}
 		for _, d := range g.LeftOut() {
 			line.LeftOut = append(line.LeftOut, d.Called()+": "+d.Why)
 		}
@@ -106,7 +109,7 @@ func (e *estate) discoverAndShow(ctx context.Context) error {
 			return err
 		}
 	}
-	uncovered := pve.Uncovered(inv, func(g pve.Guest) bool { return covered[subjectOf(g).String()] || e.ruleOf(g).Skip })
+	uncovered := pve.Uncovered(inv, func(g pve.Guest) bool { return covered(g) || e.ruleOf(g).Skip })
 	summary := struct {
 		Format    int    `json:"format"`
 		Manifest  string `json:"manifest"`
@@ -132,19 +135,21 @@ func (e *estate) discoverAndShow(ctx context.Context) error {
 	return e.done()
 }
 
-// covered are the folders that hold a complete set in some site.
-func (e *estate) covered(ctx context.Context) (map[string]bool, error) {
+// covered says of which guests some site holds a complete set as its newest.
+func (e *estate) covered(ctx context.Context) (func(pve.Guest) bool, error) {
 	folders, err := e.folders(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	covered := map[string]bool{}
+	newest := map[guestset.Subject][]*catalog.Manifest{}
 	for _, f := range folders {
-		if _, ok := catalog.NewestComplete(f.backups()); ok {
-			covered[f.subject.String()] = true
+		if set, ok := catalog.NewestComplete(f.backups()); ok {
+			newest[f.subject] = append(newest[f.subject], set.Manifest)
 		}
 	}
-	return covered, nil
+	return func(g pve.Guest) bool {
+		return slices.ContainsFunc(newest[subjectOf(g)], func(m *catalog.Manifest) bool { return guestbackup.Holds(m, g) })
+	}, nil
 }
 
 // recordChanges tells the changelogs what differs from the last discovery.

@@ -20,10 +20,11 @@ import (
 // has a backup anywhere, in each site that it should be in; and, where all are
 // asked for, of each guest that the newest discovery found, and of each node.
 func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
-	guests, whole, err := e.guests()
+	guests, inv, err := e.guests()
 	if err != nil {
 		return nil, err
 	}
+	whole := inv != nil && !inv.Partial
 	known := map[string]proofs{}
 	for _, p := range e.places {
 		known[p.name] = e.readProofs(p)
@@ -38,7 +39,11 @@ func (e *estate) stand(folders []folder, all bool) ([]standing, error) {
 			if err != nil {
 				return nil, err
 			}
-			_, there := guests[f.subject]
+			g, there := guests[f.subject]
+			if newest, ok := catalog.NewestComplete(f.backups()); ok && there && line.Verdict == fine && !f.place.copy &&
+				inv.Time.After(newest.Time) && !guestbackup.Holds(newest.Manifest, g) {
+				line.Verdict = "OF ANOTHER GUEST: the one that has the number now has no backup"
+			}
 			if line.Gone = whole && !there && !f.place.copy && f.subject.Kind != guestset.Node; line.Gone && line.late {
 				line.Verdict = fine // of what is no more there are no new backups
 			}
