@@ -17,7 +17,7 @@ import (
 
 // What a guest waits for others is not taken from its own time.
 func TestTheWaitForATurnIsNoTimeOfTheGuest(t *testing.T) {
-	w := newWorld(t, t.TempDir(), "  parallel: 1\n  default: {timeout: 1s}\n")
+	w := newWorld(t, t.TempDir(), "  parallel: 1\n  default: {timeout: 3s}\n")
 	for id, node := range []string{"baobab", "ebony", "tapia"} {
 		w.add(pve.Guest{ID: 100 + id, Node: node})
 	}
@@ -25,7 +25,7 @@ func TestTheWaitForATurnIsNoTimeOfTheGuest(t *testing.T) {
 		select {
 		case <-ctx.Done():
 			return log, context.Cause(ctx)
-		case <-time.After(600 * time.Millisecond):
+		case <-time.After(1100 * time.Millisecond):
 			return log, archive(g).Write(to)
 		}
 	}
