@@ -1,49 +1,37 @@
 package seal
 
 import (
+	"errors"
 	"io"
 	"sync/atomic"
-)
-
-const (
-	besideBuffer  = 256 << 10 // four age chunks; below that, hand-overs show
-	besideBuffers = 4
 )
 
 // Beside returns a writer that hands what it is given to w in a goroutine of
 // its own, in order, through a few buffers of fixed size. An error of w shows
 // at a later Write, and at the latest at Close, which waits for w.
 func Beside(w io.Writer) io.WriteCloser {
-	b := &beside{
-		full: make(chan []byte, besideBuffers),
-		free: make(chan []byte, besideBuffers),
-		done: make(chan struct{}),
-	}
-	for range besideBuffers {
-		b.free <- make([]byte, 0, besideBuffer)
-	}
-	go b.drain(w)
+	b := &beside{handover: newHandover(), done: make(chan struct{})}
+	go b.pass(w)
 	return b
 }
 
 type beside struct {
-	full, free chan []byte
-	current    []byte
-	done       chan struct{}
-	err        error // read after done is closed, or after failed
-	failed     atomic.Bool
+	*handover
+	done   chan struct{}
+	lost   error // read after done is closed, or after failed
+	failed atomic.Bool
 }
 
-func (b *beside) drain(w io.Writer) {
+func (b *beside) pass(w io.Writer) {
 	defer close(b.done)
-	for buf := range b.full {
+	for piece := range b.full {
 		if !b.failed.Load() {
-			if _, err := w.Write(buf); err != nil {
-				b.err = err
+			if _, err := w.Write(piece); err != nil {
+				b.lost = err
 				b.failed.Store(true)
 			}
 		}
-		b.free <- buf[:0]
+		b.free <- piece[:0]
 	}
 }
 
@@ -51,18 +39,11 @@ func (b *beside) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
 		if b.failed.Load() {
-			return written, b.err
+			return written, b.lost
 		}
-		if b.current == nil {
-			b.current = <-b.free
-		}
-		n := copy(b.current[len(b.current):cap(b.current)], p)
-		b.current = b.current[:len(b.current)+n]
-		p = p[n:]
-		written += n
-		if len(b.current) == cap(b.current) {
-			b.full <- b.current
-			b.current = nil
+		n, whole := b.fill(p)
+		if p, written = p[n:], written+n; whole != nil {
+			b.full <- whole
 		}
 	}
 	return written, nil
@@ -70,11 +51,21 @@ func (b *beside) Write(p []byte) (int, error) {
 
 // Close flushes, waits and reports what went wrong. It does not close w.
 func (b *beside) Close() error {
-	if len(b.current) > 0 {
-		b.full <- b.current
-		b.current = nil
+	if piece := b.rest(); piece != nil {
+		b.full <- piece
 	}
-	close(b.full)
+	b.end(nil)
 	<-b.done
-	return b.err
+	return b.lost
+}
+
+// beside has w written to beside s. What s fails with because w did is said once.
+func (s Stream) beside(w io.Writer) error {
+	stage := Beside(w)
+	err := s(stage)
+	lost := stage.Close()
+	if lost == nil || errors.Is(err, lost) {
+		return err
+	}
+	return errors.Join(err, lost)
 }

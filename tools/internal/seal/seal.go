@@ -6,10 +6,8 @@
 package seal
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 
@@ -20,34 +18,6 @@ import (
 // A Stream writes all of something to w, or returns an error. After an error,
 // what was written is worthless and must not be published.
 type Stream func(w io.Writer) error
-
-// Checked runs check over the bytes of s as they pass and fails when check
-// does. A dump that check rejects is still read to its end: else the child's
-// "broken pipe" would hide the reason.
-func (s Stream) Checked(check func(io.Reader) error) Stream {
-	return func(w io.Writer) error {
-		r, tee := io.Pipe()
-		verdict := make(chan error, 1)
-		go func() {
-			err := check(r)
-			_, _ = io.Copy(io.Discard, r)
-			verdict <- err
-		}()
-		// What comes from a pipe comes in small pieces, and each of them would
-		// wake the check.
-		both := bufio.NewWriterSize(io.MultiWriter(w, tee), besideBuffer)
-		err := s(both)
-		if err == nil {
-			err = both.Flush()
-		}
-		tee.CloseWithError(err)
-		said := <-verdict
-		if err != nil && errors.Is(said, err) {
-			return err // the check only met its end
-		}
-		return errors.Join(err, said)
-	}
-}
 
 // Gzipped compresses s.
 func (s Stream) Gzipped() Stream {
@@ -69,8 +39,7 @@ func (s Stream) Encrypted(to ...age.Recipient) Stream {
 		}
 		// age encrypts chunk by chunk inside Write: a stage of its own lets
 		// reading and hashing the dump go on beside it.
-		stage := Beside(e)
-		if err := errors.Join(s(stage), stage.Close()); err != nil {
+		if err := s.beside(e); err != nil {
 			return err
 		}
 		return e.Close()
@@ -91,8 +60,7 @@ func (s Stream) Measured(sum *Sum) Stream {
 	return func(w io.Writer) error {
 		hash := sha256.New()
 		size := &counter{}
-		stage := Beside(io.MultiWriter(w, hash, size))
-		if err := errors.Join(s(stage), stage.Close()); err != nil {
+		if err := s.beside(io.MultiWriter(w, hash, size)); err != nil {
 			return err
 		}
 		*sum = Sum{Size: size.n, SHA256: hex.EncodeToString(hash.Sum(nil))}

@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"filippo.io/age"
 
@@ -195,6 +198,83 @@ func TestCheckedReadsARejectedDumpToItsEnd(t *testing.T) {
 	})(&out)
 	if !errors.Is(err, rejected) || strings.Contains(err.Error(), "closed pipe") || out.Len() != 1<<20 {
 		t.Errorf("got %v after %d bytes", err, out.Len())
+	}
+}
+
+// waiting takes nothing before the check has seen some.
+type waiting struct{ seen chan struct{} }
+
+var errNotBeside = errors.New("the check waits for the writer")
+
+func (w waiting) Write(p []byte) (int, error) {
+	select {
+	case <-w.seen:
+		return len(p), nil
+	case <-time.After(10 * time.Second):
+		return 0, errNotBeside
+	}
+}
+
+// Checking and compressing take turns no more: each has a core.
+func TestCheckedRunsBesideTheWriter(t *testing.T) {
+	w := waiting{make(chan struct{})}
+	err := write(noise(3 << 20)).Checked(func(r io.Reader) error {
+		if _, err := io.ReadFull(r, make([]byte, 10)); err != nil {
+			return err
+		}
+		close(w.seen)
+		_, err := io.Copy(io.Discard, r)
+		return err
+	})(w)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// The check and the writer get the same bytes, whatever the pieces, though they
+// share their memory and one of them is slower.
+func TestCheckedGivesBothTheSame(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, size := range sizes {
+		data := noise(size)
+		var out, checked bytes.Buffer
+		pieces := seal.Stream(func(w io.Writer) error {
+			for rest := data; len(rest) > 0; {
+				n := min(len(rest), 1+random.IntN(100<<10))
+				if written, err := w.Write(rest[:n]); err != nil || written != n {
+					return fmt.Errorf("wrote %d of %d: %w", written, n, err)
+				}
+				rest = rest[n:]
+			}
+			return nil
+		})
+		err := pieces.Checked(func(r io.Reader) error {
+			_, err := checked.ReadFrom(iotest.DataErrReader(iotest.HalfReader(r)))
+			return err
+		})(&out)
+		if err != nil || !bytes.Equal(out.Bytes(), data) || !bytes.Equal(checked.Bytes(), data) {
+			t.Errorf("%d bytes: %d written, %d checked, %v", size, out.Len(), checked.Len(), err)
+		}
+	}
+}
+
+func TestCheckedFailure(t *testing.T) {
+	whole := func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err }
+	if err := write(noise(3 << 20)).Checked(whole)(&brokenAfter{n: 1 << 20}); !errors.Is(err, errBroken) {
+		t.Errorf("a full disk gave %v", err)
+	}
+	torn := seal.Stream(func(w io.Writer) error {
+		_, err := w.Write(noise(1 << 20))
+		return errors.Join(err, errBroken)
+	})
+	met := false
+	err := torn.Checked(func(r io.Reader) error {
+		err := whole(r)
+		met = errors.Is(err, errBroken)
+		return err
+	})(io.Discard)
+	if !errors.Is(err, errBroken) || !met || strings.Count(err.Error(), errBroken.Error()) != 1 {
+		t.Errorf("a failed dump gave %v, and the check met it: %t", err, met)
 	}
 }
 

@@ -11,9 +11,10 @@ import (
 //
 // The library's default level compresses as much as zstd's level 3, for the same
 // CPU time; with half of its default window it takes less and the result is
-// 0.2 % larger. Its concurrency is 1: s compresses as it writes and the stages
-// behind it run beside, where a second goroutine here cost 17 % more. Memory is
-// 12 MiB, whatever the size.
+// 0.2 % larger. Compressing is two thirds of what a backup costs, so it is a
+// stage of its own: while it works, the dump is read on. The library's own
+// concurrency is 1: 2 saved no more time on two cores, for up to a tenth more CPU.
+// Memory is 13 MiB, whatever the size.
 func (s Stream) Zstd() Stream {
 	return func(w io.Writer) error {
 		z, err := zstd.NewWriter(w,
@@ -25,7 +26,7 @@ func (s Stream) Zstd() Stream {
 		if err != nil {
 			return err
 		}
-		if err := s(z); err != nil {
+		if err := s.beside(z); err != nil {
 			return err // without its end, a frame is taken by nobody
 		}
 		return z.Close()

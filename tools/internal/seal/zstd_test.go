@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -57,6 +59,33 @@ func TestZstdFailure(t *testing.T) {
 	defer d.Close()
 	if _, err := io.Copy(io.Discard, d); err == nil {
 		t.Error("what a failed dump left decompresses as a whole one")
+	}
+}
+
+// late takes its time for each write.
+type late struct{ begun, done atomic.Int32 }
+
+func (l *late) Write(p []byte) (int, error) {
+	l.begun.Add(1)
+	time.Sleep(20 * time.Millisecond)
+	l.done.Add(1)
+	return len(p), nil
+}
+
+// Who gives the writer ends it next, so nothing may be written to it any more.
+func TestZstdWritesNothingAfterAFailure(t *testing.T) {
+	w := &late{}
+	torn := seal.Stream(func(z io.Writer) error {
+		_, err := z.Write(noise(1 << 20))
+		return errors.Join(err, errBroken)
+	})
+	if err := torn.Zstd()(w); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+	begun, done := w.begun.Load(), w.done.Load()
+	time.Sleep(100 * time.Millisecond)
+	if now := w.begun.Load(); begun != done || now != begun {
+		t.Errorf("%d writes had begun and %d were done when it returned, %d a while later", begun, done, now)
 	}
 }
 
