@@ -87,4 +87,10 @@ func TestLinksComeBack(t *testing.T) {
 	if got := on(t, n, "cat "+hookPath); !strings.HasPrefix(got, "#!/bin/sh") {
 		t.Errorf("the hook is %q", got)
 	}
+	// Of what was there before a first deployment ifup knows nothing, and that is
+	// no failure.
+	back := *d
+	back.Rollback = true
+	run(t, &back, Confirmed)
+	on(t, n, "[ ! -e "+stanzaPath+" ] && [ ! -e "+hookPath+" ] && cmp "+rulesPath+" /etc/mine.rules")
 }

@@ -23,10 +23,13 @@ sync
 # Without udevd there is nothing to be told.
 udevadm control --reload 2>/dev/null || true
 # One name that no file has, and ifup does nothing for the others either.
-known=
-for i; do
-	if ifquery "$i" >/dev/null 2>&1; then known="$known $i"; else tell unknown "$i"; fi
-done
+known="$*"
+ifquery "$@" >/dev/null 2>&1 || {
+	known=
+	for i; do
+		if ifquery "$i" >/dev/null 2>&1; then known="$known $i"; else tell unknown "$i"; fi
+	done
+}
 # In the foreground, so that who undoes it can end ifup with us. Its 89 is that
 # another one is at work, which may be over in a moment.
 [ -z "$known" ] || for try in 1 2 3 4 5 6 7 8; do

@@ -50,7 +50,7 @@ while read -r kind mode path data; do
 		fi
 		# Of a link both are kept: where it leads, and what is there.
 		[ ! -L "$path" ] || readlink -- "$path" >"$W/old/$n.link"
-		if [ -f "$path" ] || [ -e "$path" ] && [ ! -L "$path" ]; then
+		if [ -f "$path" ] || { [ -e "$path" ] && [ ! -L "$path" ]; }; then
 			cp -p -- "$path" "$W/old/$n"
 			old=there
 		fi
