@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,6 +60,16 @@ func TestZstdFailure(t *testing.T) {
 	defer d.Close()
 	if _, err := io.Copy(io.Discard, d); err == nil {
 		t.Error("what a failed dump left decompresses as a whole one")
+	}
+}
+
+// A full disk is met by every stage before it, and told once.
+func TestFailureOfManyStagesIsSaidOnce(t *testing.T) {
+	var sum seal.Sum
+	stream := write(noise(20 << 20)).Zstd().Encrypted(identity(t).Recipient()).Measured(&sum)
+	err := stream(&brokenAfter{n: 300_000})
+	if !errors.Is(err, errBroken) || strings.Count(err.Error(), errBroken.Error()) != 1 {
+		t.Errorf("got %v", err)
 	}
 }
 
