@@ -305,6 +305,26 @@ func TestReplace(t *testing.T) {
 	_, err = r.Do(soon(t), s.Source)
 	fails(t, err, "web) on baobab is kept up by the cluster")
 	ok(t, w.SetFault(current, ""))
+	ok(t, w.SetKey(100, "template", "1"))
+	_, err = r.Do(soon(t), s.Source)
+	fails(t, err, "web) on baobab is a template")
+	ok(t, w.SetKey(100, "template", ""))
+	huge := w.backup(t, 100, func(a *guestset.About) { a.Disks[0].Stored = 1 << 60 })
+	r.Storage = "local"
+	_, err = r.Do(soon(t), huge.Source)
+	fails(t, err, "storage local has ", "and the guest needs ")
+	r.Storage = ""
+	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "baobab", Name: "dns"}))
+	r.ID = 200
+	_, err = r.Do(soon(t), s.Source)
+	fails(t, err, "ct 200 (dns) on baobab is no vm")
+	if w.key(t, 200, "hostname") != "dns" || w.has(t, 200) != "baobab" {
+		t.Error("the container was touched")
+	}
+	if got := w.disk(t, 100, "scsi0"); string(got) != "work of today" {
+		t.Fatalf("the guest was touched: %d bytes", len(got))
+	}
+	r.ID = 0
 	_, err = r.Do(soon(t), s.Source)
 	ok(t, err)
 	if !bytes.Equal(w.disk(t, 100, "scsi0"), want) {
