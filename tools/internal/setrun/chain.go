@@ -27,6 +27,10 @@ func (f *Folder) compare(problems []catalog.Problem) {
 	f.lost = lost(f.Sets, chain)
 }
 
+// Emptied says that there were sets and is none any more, as below a mount point
+// where nothing is mounted.
+func (f *Folder) Emptied() bool { return f.seen.Sequence > 0 && len(f.Sets) == 0 }
+
 // lost are the manifests that were here and are not, without those that an
 // older manifest has told of already.
 func lost(sets []catalog.Set, chain []catalog.Problem) []string {

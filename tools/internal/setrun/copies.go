@@ -71,6 +71,9 @@ func (c *Copies) Open(ctx context.Context, want func(*Folder) int64) error {
 		if !clean {
 			one.Trouble = errors.New("what a killed run left remains")
 		}
+		if one.Folder.Emptied() {
+			one.Trouble = errors.Join(one.Trouble, errors.New("every set that was there is gone: is this the right disk?"))
+		}
 		if want == nil {
 			return nil
 		}
