@@ -31,7 +31,7 @@ env -i setsid sh -c 'sleep 1; exec "$@"' sh "$@" </dev/null >/dev/null 2>&1 &
 
 // endSession ends what ssh has started on a node, as systemd does it where it is
 // told to: here known by the environment, there by the control group.
-const endSession = `for e in $(grep -lz ^SSH_CONNECTION= /proc/[0-9]*/environ 2>/dev/null); do e=${e#/proc/}; kill -KILL ${e%/environ} 2>/dev/null || true; done`
+const endSession = `for e in $(grep -lz ^SSH_CONNECTION= /proc/[0-9]*/environ 2>/dev/null); do e=${e#/proc/}; kill -KILL ${e%/environ} 2>/dev/null || true; done; sleep 0.5`
 
 // The timer outlives the session that started it, where systemd ends all of it;
 // until it holds the lock itself no other deployment comes between.
@@ -52,7 +52,7 @@ func TestTimerOutlivesSession(t *testing.T) {
 	}{{n, true}, {other, false}} {
 		before := stateOf(t, test.n)
 		d := deployment(t, ring, test.n.Name)
-		d.Window = 10 * time.Second
+		d.Window = 15 * time.Second
 		remote, _, files, err := d.look(t.Context())
 		if err != nil {
 			t.Fatal(err)
