@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/layercli"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/pve"
+	"github.com/railiance/railiance/tools/internal/store"
 	"github.com/railiance/railiance/tools/internal/tell"
 )
 
@@ -80,7 +82,11 @@ func (p *planning) do(ctx context.Context) error {
 	}
 	for _, place := range p.places {
 		err := place.site.Check(ctx, 0)
-		if err := p.say(planned{About: place.name, Would: fmt.Sprintf("write to %s, %s", place.name, place.site.Where())}, err); err != nil {
+		would := fmt.Sprintf("write to %s, %s", place.name, place.site.Where())
+		if dir, ok := place.site.(*store.DirSite); ok && !dir.Marked() {
+			would += ", without a marker: that a disk is not mounted there would not be noticed"
+		}
+		if err := p.say(planned{About: place.name, Would: would}, err); err != nil {
 			return err
 		}
 	}
@@ -139,6 +145,9 @@ func (p *planning) guest(g pve.Guest) error {
 		line.Would += ", fleecing to " + r.Fleecing
 	case r.Spool.Max > 0:
 		line.Would += fmt.Sprintf(", through a spool of %s in %s", tell.Bytes(int64(r.Spool.Max)), r.Spool.Dir)
+		if info, err := os.Stat(r.Spool.Dir); err != nil || !info.IsDir() {
+			p.Tell.Warn(line.About, "would go without a spool: %s is no folder; install -d -m 700 %s", r.Spool.Dir, r.Spool.Dir)
+		}
 	}
 	if r.BandwidthKiB > 0 {
 		line.Would += fmt.Sprintf(", at %s a second", tell.Bytes(int64(r.BandwidthKiB)<<10))

@@ -31,6 +31,9 @@ func NewDirSite(path, marker string) *DirSite { return &DirSite{path, marker, an
 // Where is the folder.
 func (s *DirSite) Where() string { return s.path }
 
+// Marked says whether a marker tells the folder from an empty mount point.
+func (s *DirSite) Marked() bool { return s.marker != "" }
+
 // there says whether the folder is the one that is meant. What it says is never
 // fs.ErrNotExist: a disk that is away must not look like an empty one.
 func (s *DirSite) there(ctx context.Context) error { return s.answers(ctx, s.meant) }
