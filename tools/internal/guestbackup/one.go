@@ -31,6 +31,10 @@ func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule
 	begin := time.Now()
 	m, err := r.open(ctx, s, rule)
 	if err == nil && r.IfOlderThan > 0 && m.Fresh(r.IfOlderThan, result.of) {
+		if err := r.redeem(s, m); err != nil {
+			r.judge(&result, m, err)
+			return result
+		}
 		return skip("its newest set is younger than %s in every site", r.IfOlderThan)
 	}
 	err = r.Attempt(s, func() error {
