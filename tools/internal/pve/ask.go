@@ -48,6 +48,9 @@ func (c *Cluster) remote(ctx context.Context, node string) (way, error) {
 		w.Options = c.Options
 		if w.membership, err = c.knock(ctx, node, w.Remote); err != nil {
 			all = append(all, err)
+			if ctx.Err() != nil {
+				return way{}, context.Cause(ctx)
+			}
 			continue
 		}
 		c.mu.Lock()
@@ -110,20 +113,27 @@ func (c *Cluster) askFor(ctx context.Context, limit time.Duration, node string, 
 }
 
 // output runs a program on r and returns what it printed. The limit holds on
-// the node too: pvesh can hang for minutes, and would outlive ssh.
-func output(ctx context.Context, r host.Remote, limit time.Duration, args ...string) ([]byte, error) {
+// the node too: pvesh can hang for minutes, and would outlive ssh. Whoever is
+// stopped gets why, and nothing of the program, which did no wrong.
+func output(asked context.Context, r host.Remote, limit time.Duration, args ...string) ([]byte, error) {
 	over := limit + host.DefaultConnectTimeout
-	ctx, cancel := context.WithTimeoutCause(ctx, over, fmt.Errorf("no answer in %s", over))
+	ctx, cancel := context.WithTimeoutCause(asked, over, fmt.Errorf("no answer in %s", over))
 	defer cancel()
 	bounded := []string{"timeout", "-k", "5", strconv.Itoa(max(1, int(limit/time.Second)))}
 	out, err := host.Output(ctx, r.Command(host.Command{
 		Args: append(bounded, args...),
 		Env:  []string{"LC_ALL=C.UTF-8"},
 	}), answerMax)
-	if err != nil {
-		return nil, told(err, r.Target, args, limit)
+	if err == nil {
+		return out, nil
 	}
-	return out, nil
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		if asked.Err() != nil {
+			return nil, context.Cause(asked)
+		}
+		return nil, fmt.Errorf("%s: %w", programOn(r.Target, args), context.Cause(ctx))
+	}
+	return nil, told(err, r.Target, args, limit)
 }
 
 // brokenBy forgets the way to node if err says that it is broken.
@@ -133,12 +143,17 @@ func (c *Cluster) brokenBy(node string, err error) {
 	}
 }
 
+// programOn is the name of a program on a node: without what only bounds it.
+func programOn(target string, args []string) string {
+	return host.Printable(target + ": " + strings.Join(args[:min(len(args), 3)], " "))
+}
+
 // told puts the program's name, and what timeout's exit status means, into an
 // error.
 func told(err error, target string, args []string, limit time.Duration) error {
 	var exit *host.ExitError
 	var over *host.OverError
-	name := host.Printable(target + ": " + strings.Join(args[:min(len(args), 3)], " "))
+	name := programOn(target, args)
 	switch {
 	case errors.As(err, &over):
 		shown := *over

@@ -41,6 +41,9 @@ func (c *Cluster) Locate(ctx context.Context, id int) (Guest, error) {
 // first, and one that was just moved may be at any.
 func (c *Cluster) whereIs(ctx context.Context, id int) ([]place, error) {
 	answers := c.allPlaces(ctx)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx) // that nobody answered then tells nothing
+	}
 	votes := map[place]int{}
 	var found []place
 	var all []error
@@ -115,6 +118,9 @@ func (c *Cluster) guestAt(ctx context.Context, at place) (Guest, error) {
 			return nil
 		},
 	)
+	if err != nil && ctx.Err() != nil {
+		return Guest{}, context.Cause(ctx)
+	}
 	if missing(err) {
 		return Guest{}, fmt.Errorf("guest %d: %w on %s, where it was just now", at.ID, ErrNoGuest, at.Node)
 	}

@@ -23,6 +23,9 @@ func (c *Cluster) FreeID(ctx context.Context, first, last int) (int, error) {
 	taken := map[int]bool{}
 	var all []error
 	answers := c.allPlaces(ctx)
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
 	for _, a := range answers {
 		if a.err != nil {
 			all = append(all, a.err)
