@@ -28,6 +28,9 @@ func (c choice) check(args []string) (named, error) {
 	if n != 1 {
 		return all, &plugin.Usage{Err: errors.New("one of guests, --all, --hosts, --tag and --pool says what to back up")}
 	}
+	if c.older < 0 {
+		return all, &plugin.Usage{Err: fmt.Errorf("--if-older-than %s: is negative; 20h passes over what was backed up in the last 20 hours", c.older)}
+	}
 	seen := map[guestset.Subject]bool{}
 	for _, arg := range args {
 		s, err := guestset.Parse(arg)
