@@ -26,7 +26,9 @@ func extract(sh *plugin.Shell) *cobra.Command {
 		Long: `Opens the newest complete set of a guest, or the one of --at, and writes the raw
 disks of a virtual machine, with holes where they are zero, or the tar of a
 container, with configuration, firewall file and the account of the backup, into
-a new folder. With --disk it writes that disk alone, into a new file.
+a new folder, that of --output. With --disk it writes that disk alone, into a new
+file. None of it is encrypted: it belongs where nobody else reads, and into no
+repository.
 
 The output appears once all of it was proven: the ciphertext against the signed
 manifest, each disk against the digest of the day of the backup. A copy that is
@@ -49,8 +51,8 @@ is the repository's allowed_signers and a private key.`,
 				return &plugin.Usage{Err: tell.Hint(errors.New("--output -: the parts of a disk lie in an archive in any order, and are proven only at its end: there has to be a file"),
 					"name a file that does not exist yet")}
 			}
-			if disk != "" && out == "" {
-				return &plugin.Usage{Err: errors.New("--disk needs --output, the file to write")}
+			if out == "" { // the folder that one stands in may be anybody's, or a repository
+				return &plugin.Usage{Err: errors.New("extract: --output says where to: a new folder, or with --disk a new file; what is written is not encrypted")}
 			}
 			w.key = true
 			e, err := open(cmd.Context(), sh, w)
@@ -64,9 +66,6 @@ is the repository's allowed_signers and a private key.`,
 			keys, err := layercli.Keys(cmd.Context(), sh)
 			if err != nil {
 				return err
-			}
-			if out == "" {
-				out = from.subject.String() + "-" + from.set().Time.Format(catalog.TimeLayout)
 			}
 			return e.from(cmd.Context(), from, keys, func(s guestrestore.Source) error {
 				done, err := guestrestore.Extract(cmd.Context(), s, disk, out)
@@ -86,7 +85,7 @@ is the repository's allowed_signers and a private key.`,
 	w.flags(verb)
 	verb.Flags().StringVar(&at, "at", "", "time of the set, as "+catalog.TimeLayout+" (default: the newest complete one)")
 	verb.Flags().StringVar(&disk, "disk", "", "this disk alone, as scsi0")
-	verb.Flags().StringVarP(&out, "output", "o", "", "file of --disk, or folder (default: <guest>-<time> here)")
+	verb.Flags().StringVarP(&out, "output", "o", "", "where to: a new folder, or the file of --disk; always needed")
 	return verb
 }
 
