@@ -52,7 +52,7 @@ func (r *Run) Attempt(s guestset.Subject, deed func() error) error {
 func (r *Run) note(s guestset.Subject, begun time.Time, err error) error {
 	path := r.memory().Last(s)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return r.noState(err)
 	}
 	if _, err := state.SweepSeen(path); err != nil {
 		return err
@@ -61,7 +61,7 @@ func (r *Run) note(s guestset.Subject, begun time.Time, err error) error {
 	if err != nil {
 		a.Why = setrun.Short(err.Error())
 	}
-	return state.Replace(path, a)
+	return r.noState(state.Replace(path, a))
 }
 
 // redeem takes the word of a failed attempt back where every site has a set that

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/store"
+	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // Do backs the guests up: one at a time on each node, the nodes at once, as many
@@ -30,6 +32,10 @@ func (r *Run) Guests(guests []pve.Guest) func(context.Context) []Result {
 // Do does its one.
 func (r *Run) Hold(ctx context.Context, complete bool, deeds ...func(context.Context) []Result) ([]Result, error) {
 	r.begun = r.Now()
+	// Before every guest fails for it by itself.
+	if err := os.MkdirAll(string(r.memory()), 0o700); err != nil {
+		return nil, r.noState(err)
+	}
 	lock, err := r.lock()
 	if err != nil {
 		return nil, err
@@ -57,6 +63,11 @@ func (r *Run) Hold(ctx context.Context, complete bool, deeds ...func(context.Con
 	return results, state.WriteStamp(r.Layer.Backups, state.BackupStamp, state.Stamp{
 		Deed: "backup", Time: r.Now().UTC(), Seconds: r.Now().Sub(r.begun).Seconds(), Counts: counts,
 	})
+}
+
+// noState is an error of the folder of what this machine remembers.
+func (r *Run) noState(err error) error {
+	return tell.Hint(err, "RAILIANCE_STATE names another folder than %s", r.Layer.State)
 }
 
 // lock is that of the layer on this machine.

@@ -1,8 +1,10 @@
 package pvecli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -110,7 +112,7 @@ func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, who
 		return nil, err
 	}
 	run.Findings, e.network = found.findings, found.verdict
-	guests, whole, err := e.chosen(ctx, cluster, run, c, who.guests)
+	guests, missing, err := e.chosen(ctx, cluster, run, c, who.guests)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +120,10 @@ func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, who
 	if err != nil {
 		return nil, err
 	}
-	if len(guests)+len(nodes) == 0 && whole {
+	if len(guests)+len(nodes) == 0 && missing == nil {
 		return nil, tell.Hint(errors.New("the cluster has no such guest"), "discover lists what there is")
 	}
-	results, err := run.Hold(ctx, c.all && whole && everywhere, nodebackup.Deed(run, cluster, nodes), run.Guests(guests))
+	results, err := run.Hold(ctx, c.all && missing == nil && everywhere, nodebackup.Deed(run, cluster, nodes), run.Guests(guests))
 	for _, r := range results {
 		if err := e.showResult(r); err != nil {
 			return results, err
@@ -130,34 +132,44 @@ func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, who
 	switch {
 	case errors.Is(err, guestbackup.ErrFailed):
 		return results, plugin.ErrTold
-	case err == nil && !whole:
-		return results, tell.Hint(errors.New("not every guest that was asked for could be found"), "see above")
+	case err == nil:
+		return results, missing
 	}
 	return results, err
 }
 
-// chosen are the guests to back up, and whether these are all that were meant.
-func (e *estate) chosen(ctx context.Context, cluster *pve.Cluster, run *guestbackup.Run, c choice, ids []int) (guests []pve.Guest, whole bool, err error) {
-	whole = true
+// chosen are the guests to back up, and what says that these are not all that
+// were meant.
+func (e *estate) chosen(ctx context.Context, cluster *pve.Cluster, run *guestbackup.Run, c choice, ids []int) (guests []pve.Guest, missing, err error) {
 	if !c.all && c.tag == "" && c.pool == "" {
+		var lost []string
 		for _, id := range ids {
 			g, err := cluster.Locate(ctx, id)
+			if ctx.Err() != nil {
+				return nil, nil, context.Cause(ctx)
+			}
 			if err != nil {
 				e.Tell.Fail(strconv.Itoa(id), err)
-				whole = false
+				lost = append(lost, strconv.Itoa(id))
 				continue
 			}
 			guests = append(guests, g)
 		}
-		return guests, whole, nil
+		if len(lost) > 0 {
+			missing = tell.Hint(fmt.Errorf("not backed up, since it was not found: %s", strings.Join(lost, ", ")), "pve-vm-backup discover shows which guests there are")
+		}
+		return guests, missing, nil
 	}
 	inv, path, changes, err := e.discover(ctx, cluster)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
+	}
+	if inv.Partial {
+		missing = tell.Hint(errors.New("not every guest that was asked for could be found"), "each node that could not be asked is named above")
 	}
 	if err := e.recordChanges(ctx, path, changes); err != nil {
 		e.Tell.Fail("", err)
-		whole = false
+		missing = cmp.Or(missing, plugin.ErrTold)
 	}
 	run.Versions = map[string]string{}
 	for _, n := range inv.Nodes {
@@ -172,5 +184,5 @@ func (e *estate) chosen(ctx context.Context, cluster *pve.Cluster, run *guestbac
 			guests = append(guests, g)
 		}
 	}
-	return guests, whole && !inv.Partial, nil
+	return guests, missing, nil
 }
