@@ -50,7 +50,7 @@ func (r *rehearsal) do(ctx context.Context, args []string) error {
 		r.Tell.Fail("", err)
 		failed++
 	}
-	r.nameStrays(ctx)
+	r.nameOthers(ctx)
 	var drilled, proofs, words []string
 	newest := ""
 	for _, s := range subjects {
@@ -81,18 +81,29 @@ func (r *rehearsal) do(ctx context.Context, args []string) error {
 	}))
 }
 
-// nameStrays tells of guests that drills from other machines have made. Whether
-// these still go on is not known here.
-func (r *rehearsal) nameStrays(ctx context.Context) {
+// nameOthers tells of guests that drills from other machines have made, of which
+// it is not known here whether they still go on, and of those who live among the
+// numbers that are for drills.
+func (r *rehearsal) nameOthers(ctx context.Context) {
 	found, err := r.drill.Cluster.Discover(ctx)
 	if err != nil {
 		r.Tell.Warn("", "what drills elsewhere have left is not known: %v", err)
 		return
 	}
+	var among []string
 	for _, g := range found.Guests {
-		if slices.Contains(g.Tags, pve.DrillTag) {
+		switch {
+		case slices.Contains(g.Tags, pve.DrillTag):
 			r.Tell.Warn("", "guest %d on %s is of a drill from another machine: should that have been killed, remove it there", g.ID, g.Node)
+		case r.drill.First <= g.ID && g.ID <= r.drill.Last:
+			among = append(among, fmt.Sprint(g.ID))
 		}
+	}
+	if len(among) > 0 {
+		// A drill takes none that is taken; but Proxmox may give one of them to a
+		// guest that is new, and people may take what a drill makes for theirs.
+		r.Tell.Warn("", "guests have numbers from %d to %d, which are for drills: %s; another range in guests.drill.ids, or --ids, keeps them apart",
+			r.drill.First, r.drill.Last, tell.Line(strings.Join(among, ", ")))
 	}
 }
 
