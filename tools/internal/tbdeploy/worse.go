@@ -58,8 +58,8 @@ func (p past) hides(f thunderbolt.Fault) bool {
 	switch f.Kind {
 	case thunderbolt.NodeDown, thunderbolt.SSHDDown, thunderbolt.SSHSlow, thunderbolt.HostKey, thunderbolt.HostUnknown, thunderbolt.Unreached, thunderbolt.Unreadable:
 		return false // ssh alone tells
-	case thunderbolt.Loop, thunderbolt.STPOff, thunderbolt.Settling:
-		return false // a loop must not go on, whoever made it
+	case thunderbolt.Loop, thunderbolt.STPOff, thunderbolt.Settling, thunderbolt.Astray:
+		return false // a loop must not go on, whoever made it; what is on the move is waited for
 	}
 	if slices.ContainsFunc(ends, p.unseen) {
 		return true
@@ -85,7 +85,7 @@ func (p past) hides(f thunderbolt.Fault) bool {
 func (p past) hidesFromPings(f thunderbolt.Fault) bool {
 	var any thunderbolt.End
 	switch {
-	case p.at(any, thunderbolt.Settling, thunderbolt.Loop, thunderbolt.STPOff):
+	case p.at(any, thunderbolt.Settling, thunderbolt.Astray, thunderbolt.Loop, thunderbolt.STPOff):
 		return true // no ping was judged
 	case f.Kind == thunderbolt.FullSize && p.at(any, thunderbolt.MTULow, thunderbolt.BridgeMTU, thunderbolt.FullSize):
 		return true

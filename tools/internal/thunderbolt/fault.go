@@ -34,6 +34,7 @@ const (
 	NoAddress     Kind = "address-missing"
 	Duplicate     Kind = "duplicate"
 	Settling      Kind = "settling" // spanning tree has just changed
+	Astray        Kind = "astray"   // bridges still send where the way led before
 	Loop          Kind = "loop"
 	TooManyBlock  Kind = "two-blocking"
 	OneWay        Kind = "one-way"
@@ -78,6 +79,8 @@ type Fault struct {
 	What     string   `json:"what"`            // one sentence
 	Evidence []string `json:"evidence,omitempty"`
 	Mend     []string `json:"mend,omitempty"` // commands, each with the node that they are for
+
+	moment bool // nothing but what passed while the pings went shows it
 }
 
 // ID is what stays the same of a fault while it lasts.
@@ -142,8 +145,14 @@ func (d Diagnosis) Healthy() bool { return len(d.Faults) == 0 }
 // be a moment in which spanning tree changed its mind.
 func (d Diagnosis) Sure() bool {
 	return !slices.ContainsFunc(d.Faults, func(f Fault) bool {
-		return slices.Contains([]Kind{Settling, Loop, TooManyBlock, Dead, Mute, Loss, FullSize, Unpinged, NoRoute, Unheard}, f.Kind)
+		return f.moment || slices.Contains([]Kind{Settling, Astray, Loop, TooManyBlock, Dead, Mute, Loss, FullSize, Unpinged, NoRoute, Unheard}, f.Kind)
 	})
+}
+
+// Astray tells whether bridges still send where the way led before: they will
+// not for long.
+func (d Diagnosis) Astray() bool {
+	return slices.ContainsFunc(d.Faults, func(f Fault) bool { return f.Kind == Astray })
 }
 
 // Worst is the highest severity; 0: healthy.

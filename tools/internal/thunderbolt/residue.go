@@ -58,6 +58,9 @@ func (m *mind) residue() {
 		return
 	}
 	good := without(all, gone)
+	dead, astray := m.misled(dead)
+	lossy, also := m.misled(lossy)
+	m.strayed(m.unexplained(append(astray, also...), OneWay, Unheard))
 	if rest := m.unexplained(dead, OneWay, Unheard); len(rest) > 0 {
 		m.deadEnds(rest, good)
 	}
@@ -128,7 +131,8 @@ func (m *mind) unexplainedSize(pairs []pair) []pair {
 }
 
 // byCounters finds cables on which one end hears nothing while the other does.
-// Every pair that works sends something both ways over each cable between.
+// Every pair that works sends something both ways over each cable between; what
+// a bridge led astray did not come to pass it.
 func (m *mind) byCounters(dead []pair) {
 	for i := range m.cables {
 		c := &m.cables[i]
@@ -145,8 +149,12 @@ func (m *mind) byCounters(dead []pair) {
 			in, back := s.Passed[to.Interface].Received, other.Passed[from.Interface].Received
 			// That both hear nothing may have a reason; that one of two does not
 			// hear, and spanning tree says the same of the other, has one.
-			if in == 0 && (back > 0 || m.has(to, OneWay)) {
+			if in == 0 && (back > 0 || m.has(to, OneWay)) && (m.loop || m.led(dead, i, from)) {
+				known := m.has(from, OneWay)
 				m.oneWay(c, from, to, fmt.Sprintf("while the pings went, %s received no packet and %s %d", to, from, back))
+				if !known {
+					m.faults[len(m.faults)-1].moment = true
+				}
 			}
 		}
 	}

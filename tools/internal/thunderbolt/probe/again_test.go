@@ -16,7 +16,7 @@ func TestSecondLook(t *testing.T) {
 		want string
 		note string
 	}{
-		"a moment": {`[ -e "$NODE/looked" ] || lost=1`, "", "a look 2s before had found what this one did not: packets are lost"},
+		"a moment": {`[ -e "$NODE/looked" ] || lost=1`, "", "an earlier look had found what the last one did not: packets are lost"},
 		"lasting":  {`lost=1`, "loss", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,28 +28,48 @@ type Probe struct {
 	Now     func() time.Time
 }
 
-// again is how long after a look that leaves doubt another one is taken.
-const again = 2 * time.Second
+const (
+	// again is how long after a look that leaves doubt another one is taken.
+	again = 2 * time.Second
+
+	// patience is how long bridges may take to find the new way. Nobody tells
+	// them: a node holds its neighbour to be reached for up to 45 seconds, asks it
+	// for 8 more, and then asks everybody. Spanning tree takes 14 of them at least.
+	patience = 40 * time.Second
+)
 
 // Diagnose looks and judges. What only pings show is judged by a second look:
-// it may have been a moment.
+// it may have been a moment. Where bridges still send the way that they did
+// before the tree changed, it looks until they no longer do, and then once more.
 func (p *Probe) Diagnose(ctx context.Context, names ...string) (thunderbolt.Diagnosis, error) {
-	first, err := p.judge(ctx, names)
-	if err != nil || first.Sure() {
-		return first, err
+	began := time.Now()
+	d, err := p.judge(ctx, names)
+	var earlier []thunderbolt.Fault
+	for sure := false; err == nil && !sure && !d.Sure(); {
+		before := d
+		// Who has little time wants to know what is known.
+		if ends, set := ctx.Deadline(); before.Astray() && set && time.Until(ends) < 3*again {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return d, context.Cause(ctx)
+		case <-time.After(again):
+		}
+		for _, f := range before.Faults {
+			if !slices.ContainsFunc(earlier, func(g thunderbolt.Fault) bool { return g.ID() == f.ID() }) {
+				earlier = append(earlier, f)
+			}
+		}
+		d, err = p.judge(ctx, names)
+		sure = !before.Astray() && !d.Astray() || time.Since(began) > patience
 	}
-	select {
-	case <-ctx.Done():
-		return first, context.Cause(ctx)
-	case <-time.After(again):
-	}
-	second, err := p.judge(ctx, names)
-	for _, f := range first.Faults {
-		if err == nil && !slices.ContainsFunc(second.Faults, func(g thunderbolt.Fault) bool { return g.ID() == f.ID() }) {
-			second.Notes = append(second.Notes, fmt.Sprintf("a look %s before had found what this one did not: %s", again, f.What))
+	for _, f := range earlier {
+		if err == nil && !slices.ContainsFunc(d.Faults, func(g thunderbolt.Fault) bool { return g.ID() == f.ID() }) {
+			d.Notes = append(d.Notes, "an earlier look had found what the last one did not: "+f.What)
 		}
 	}
-	return second, err
+	return d, err
 }
 
 func (p *Probe) judge(ctx context.Context, names []string) (thunderbolt.Diagnosis, error) {
