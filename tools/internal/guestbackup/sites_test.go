@@ -3,6 +3,7 @@ package guestbackup_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -100,13 +101,16 @@ func TestAllSitesGoHalfWay(t *testing.T) {
 		for {
 			_, _ = noise.Read(block)
 			if _, err := to.Write(block); err != nil {
-				return log, err
+				return log, fmt.Errorf("baobab: vzdump 100: %w", err)
 			}
 		}
 	}
 	results, err := w.backup(t)
 	if !errors.Is(err, guestbackup.ErrFailed) || results[100].Status != guestbackup.Failed {
 		t.Errorf("%v: %+v", err, results[100])
+	}
+	if why := results[100].Why; strings.Count(why, "no site is left") != 1 {
+		t.Errorf("told as %q", why)
 	}
 	w.tells(t, "vm-100/nas/two: error: no space")
 	for _, site := range []string{"one", "two", "three"} {
