@@ -140,7 +140,7 @@ func (d *deploy) tell(r tbdeploy.Result, err error) error {
 
 // account tells the changelogs what was changed, and what was tried in vain.
 func (d *deploy) account(ctx context.Context, log, page string, r tbdeploy.Result, why error) error {
-	if r.Outcome != tbdeploy.Confirmed && r.Outcome != tbdeploy.Undone {
+	if r.Outcome != tbdeploy.Confirmed && r.Outcome != tbdeploy.Undone && r.Outcome != tbdeploy.Unknown {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -150,8 +150,11 @@ func (d *deploy) account(ctx context.Context, log, page string, r tbdeploy.Resul
 		verb = "rolled back on"
 	}
 	summary := fmt.Sprintf("thunderbolt: %s %s", verb, r.Node)
-	if r.Outcome == tbdeploy.Undone {
+	switch r.Outcome {
+	case tbdeploy.Undone:
 		summary += ", and undone"
+	case tbdeploy.Unknown:
+		summary += ", and it is not known whether it was undone"
 	}
 	var details []string
 	affected := []string{r.Node}

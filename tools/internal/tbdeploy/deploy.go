@@ -20,6 +20,7 @@ const (
 	Confirmed = "confirmed"
 	Undone    = "undone"
 	Refused   = "refused"
+	Unknown   = "not known" // the node could not be asked, or could not undo it
 )
 
 // DefaultWindow is how long the node waits for its confirmation.
@@ -109,16 +110,22 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 	if err := d.begin(ctx, remote, files); err != nil {
 		return r, refuse(err)
 	}
-	r.Outcome = Undone
+	r.Outcome = Unknown
+	undo := func(why error) error {
+		r.Outcome, err = d.undo(ctx, remote, found.kept, why)
+		return err
+	}
 	// Two that began at the same moment see each other now at the latest.
 	if err := d.othersAtRest(ctx); err != nil {
-		return r, d.undo(ctx, remote, err)
+		return r, undo(err)
 	}
 	if r.After, err = d.try(ctx, remote, r.Before); err != nil {
-		return r, d.undo(ctx, remote, err)
+		return r, undo(err)
 	}
 	if err := d.confirm(ctx, remote, found.kept); err != nil {
-		return r, d.undo(ctx, remote, err)
+		if err := undo(err); r.Outcome != Confirmed {
+			return r, err
+		}
 	}
 	_, r.Revealed = appeared(r.Before, r.After)
 	r.Outcome, r.Sums = Confirmed, map[string]string{}

@@ -131,24 +131,31 @@ func sentences(faults []thunderbolt.Fault) []string {
 
 var errCutOff = errors.New("the node has not answered since it was changed")
 
-// undo has the node undo it, or waits until it has done so by itself.
-func (d *Deployment) undo(ctx context.Context, remote host.Remote, why error) error {
+// undo has the node undo it, or waits until it has done so by itself, and says
+// what became of it: a confirmation may have come further than was heard. before
+// is the name of the last deployment before this one.
+func (d *Deployment) undo(ctx context.Context, remote host.Remote, before string, why error) (string, error) {
 	d.Tell.Warn("", "%s: %v: it is undone", d.Node, why)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Window+90*time.Second)
 	defer cancel()
 	for {
-		limited, stop := context.WithTimeout(ctx, 10*time.Second)
-		_, err := d.call(limited, remote, "", "cancel")
+		limited, stop := context.WithTimeout(ctx, 20*time.Second)
+		_, failed := d.call(limited, remote, "", "cancel")
 		stop()
-		if err == nil {
-			found, err := look(ctx, remote, "", nil)
-			if err == nil && !found.pending {
+		if failed == nil {
+			var found *node
+			if found, failed = look(ctx, remote, "", nil); failed == nil && !found.pending {
+				if found.kept != before {
+					d.Tell.Say("", "%s: it was confirmed all the same", d.Node)
+					return Confirmed, nil
+				}
 				break
 			}
 		}
 		if ctx.Err() != nil {
-			return tell.Hint(errors.Join(why, fmt.Errorf("%s: is not reached, and it could not be seen that it was undone", d.Node)), "look at its console, and at /var/lib/railiance/thunderbolt there")
+			return Unknown, tell.Hint(errors.Join(why, fmt.Errorf("%s: it could not be seen that it was undone: %w", d.Node, errors.Join(failed, ctx.Err()))),
+				"look at its console, and at /var/lib/railiance/thunderbolt there")
 		}
 		select {
 		case <-ctx.Done():
@@ -156,5 +163,5 @@ func (d *Deployment) undo(ctx context.Context, remote host.Remote, why error) er
 		}
 	}
 	d.Tell.Say("", "%s: it was undone, and the node is reached, %s later", d.Node, time.Since(began).Round(time.Second))
-	return fmt.Errorf("%s: was undone: %w", d.Node, why)
+	return Undone, fmt.Errorf("%s: was undone: %w", d.Node, why)
 }

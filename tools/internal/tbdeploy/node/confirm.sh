@@ -1,6 +1,10 @@
-# confirm: stops the timer, and keeps what was replaced.
+# confirm: stops the timer, and keeps what was replaced. One that was stopped in
+# the middle is gone on with by who comes next.
 set -eu
-[ -e "$P/confirmed" ] || mv "$P/armed" "$P/confirmed" 2>/dev/null || { echo "too late: it was undone" >&2; exit 1; }
+[ -e "$P/confirmed" ] || mv "$P/armed" "$P/confirmed" || { echo "too late: it was undone, or is in a moment" >&2; exit 1; }
+exec 7<"$P/confirmed"
+flock -w 5 7 || { echo "another one confirms it" >&2; exit 1; }
+[ -e "$P/confirmed" ] || exit 0
 while read -r n mode path new old; do
 	[ "$new" = gone ] || sha256sum -- "$path"
 done <"$P/list" >"$D/deployed.new"

@@ -17,8 +17,9 @@ while [ "$n" -lt "$1" ]; do
 	sleep 1
 	n=$((n + 1))
 done
-# Who renames it first decides: we, or the confirmation.
-mv "$P/armed" "$P/undoing" 2>/dev/null || exit 0
+# Who renames it first decides: we, or the confirmation. Where it cannot be
+# renamed it cannot be confirmed either.
+mv "$P/armed" "$P/undoing" || [ -e "$P/armed" ] || exit 0
 echo "not confirmed within $1 s: undone"
 sh "$P/undo.sh"
 rm -rf "$D/undone"
