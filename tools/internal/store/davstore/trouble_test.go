@@ -47,6 +47,7 @@ func TestPassing(t *testing.T) {
 		size int64
 	}{
 		"busy when it is asked":  {times(3, method("PROPFIND"), servers.Fault{Status: 503}), large},
+		"cut while it is asked":  {times(3, method("PROPFIND"), servers.Fault{CutReply: 200}), large},
 		"busy at the end":        {times(3, method("MOVE"), servers.Fault{Status: 503}), large},
 		"locked at the end":      {times(3, method("MOVE"), servers.Fault{Status: 423}), large},
 		"answer lost at the end": {times(1, method("MOVE"), servers.Fault{Lost: true}), large},

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -67,7 +68,9 @@ func Broken(err error) bool {
 	case errors.As(err, &certificate), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
 	}
-	return errors.Is(err, ErrStalled) || errors.As(err, &network)
+	// A reply that ends before its end: so a server also tells that it has failed
+	// in the middle of one.
+	return errors.Is(err, ErrStalled) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network)
 }
 
 // Said is an error in words that can be shown. It keeps the error itself for
