@@ -19,7 +19,8 @@ exec 9>"$dir/.lock" 3<&0 </dev/null
 flock -n 9 || exit 1
 
 # Where the connection is gone, vzdump must not stumble over its own log while
-# it gives the guest back: somebody reads it to the end in any case.
+# it gives the guest back: somebody reads it to the end in any case. A shell says
+# on standard error that a child of it was ended, and must not wait there itself.
 mkfifo "$dir/.log" "$dir/.out" || exit 1
 {
 	exec 4<&0
@@ -27,7 +28,7 @@ mkfifo "$dir/.log" "$dir/.out" || exit 1
 	echo "$!" >"$dir/.teller"
 	wait "$!"
 	cat >/dev/null
-} <"$dir/.log" >&2 3<&- 9>&- &
+} <"$dir/.log" >&2 2>/dev/null 3<&- 9>&- &
 log=$!
 
 # A machine that has vanished takes no more and says nothing: until TCP notices,
@@ -47,11 +48,13 @@ trap 'kill -TERM "$dump" 2>/dev/null' HUP INT TERM
 	do :; done
 	kill -TERM "$dump"
 	if [ "$silent" -eq 124 ]; then
-		kill "$relay" "$(cat "$dir/.teller")"
+		kill "$relay"
+		until [ -s "$dir/.teller" ]; do sleep 1; done
+		kill "$(cat "$dir/.teller")"
 	fi
 } >/dev/null 2>&1 9>&- &
 watch=$!
-exec 3<&-
+exec 3<&- 2>/dev/null
 
 wait "$dump"
 status=$?

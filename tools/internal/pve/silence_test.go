@@ -84,9 +84,9 @@ func TestNothingIsBlockedForTheVanished(t *testing.T) {
 	ok(t, os.WriteFile(filepath.Join(bin, "vzdump"), []byte(`#!/bin/sh
 trap 'asked=1' TERM
 yes | head -c 1000000 &
+head -c 1000000 /dev/zero >&2 &
 wait
 wait
-head -c 1000000 /dev/zero >&2
 [ "$asked" ] && echo asked >"`+bin+`/asked"
 exit 1
 `), 0o755))
