@@ -17,7 +17,7 @@ if [ -z "${DEMO_BUILT:-}" ]; then
 	sh "$here/build.sh" "$work/built"
 	export DEMO_BUILT="$work/built"
 fi
-all=$(sed -nE 's/^\t"([a-z]+)": +\{"([a-z]+)", .*/\1:\2/p' "$here/sabotage.go")
+all=$(sed -nE 's/^\t"([a-z]+)": +\{Before: "([a-z]+)", .*/\1:\2/p' "$here/sabotage.go")
 [ "$(echo "$all" | wc -l)" -ge 14 ] || {
 	echo "sabotaged: the list is not found any more in sabotage.go" >&2
 	exit 2
