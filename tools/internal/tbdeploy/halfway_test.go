@@ -42,13 +42,7 @@ func TestConfirmedHalfWay(t *testing.T) {
 		n := ring.Node("tapia")
 		before := stateOf(t, n)
 		d := deployment(t, ring, "tapia")
-		remote, found, files, err := d.look(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.begin(t.Context(), remote, files); err != nil {
-			t.Fatal(err)
-		}
+		remote, found, files := begun(t, d)
 		apply(t, d, files)
 		on(t, n, "cd "+folder+"/pending; mv armed confirmed")
 		if outcome, err := d.undo(t.Context(), remote, found.kept, errors.New("lost")); err != nil || outcome != Confirmed {
@@ -66,13 +60,7 @@ func TestConfirmedHalfWay(t *testing.T) {
 		before := stateOf(t, n)
 		d := deployment(t, ring, "baobab")
 		d.Window = 8 * time.Second
-		remote, _, files, err := d.look(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.begin(t.Context(), remote, files); err != nil {
-			t.Fatal(err)
-		}
+		remote, _, files := begun(t, d)
 		apply(t, d, files)
 		on(t, n, "cd "+folder+"; mount --bind pending pending && mount -o remount,bind,ro pending")
 		for end := time.Now().Add(d.Window + 15*time.Second); stateOf(t, n) != before; time.Sleep(time.Second) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tbtest"
 	"github.com/railiance/railiance/tools/internal/thunderbolt"
@@ -40,13 +41,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 			before := stateOf(t, n)
 			d := deployment(t, ring, test.node)
 			d.Window = 20 * time.Second
-			remote, _, files, err := d.look(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := d.begin(t.Context(), remote, files); err != nil {
-				t.Fatal(err)
-			}
+			remote, _, files := begun(t, d)
 			test.leave(t, d, files)
 			if !test.left {
 				refused(t, d, state.ErrHeld.Error())
@@ -73,6 +68,19 @@ func TestStoppedInTheMiddle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// begun is d begun: the node is held, and nothing of it changed.
+func begun(t *testing.T, d *Deployment) (host.Remote, *node, []File) {
+	t.Helper()
+	remote, found, files, err := d.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.begin(t.Context(), remote, files); err != nil {
+		t.Fatal(err)
+	}
+	return remote, found, files
 }
 
 func apply(t *testing.T, d *Deployment, _ []File) {

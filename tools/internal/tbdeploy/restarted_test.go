@@ -13,13 +13,7 @@ func TestRestarted(t *testing.T) {
 	n := ring.Node("ebony")
 	before := stateOf(t, n)
 	d := deployment(t, ring, "ebony")
-	remote, found, files, err := d.look(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.begin(t.Context(), remote, files); err != nil {
-		t.Fatal(err)
-	}
+	remote, found, files := begun(t, d)
 	apply(t, d, files)
 	const unit = "/etc/systemd/system/networking.service.wants/railiance-thunderbolt-undo.service"
 	boot := strings.TrimPrefix(strings.TrimSpace(on(t, n, "grep ^ExecStart= "+unit)), "ExecStart=")

@@ -53,13 +53,7 @@ func TestTimerOutlivesSession(t *testing.T) {
 		before := stateOf(t, test.n)
 		d := deployment(t, ring, test.n.Name)
 		d.Window = 15 * time.Second
-		remote, _, files, err := d.look(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.begin(t.Context(), remote, files); err != nil {
-			t.Fatal(err)
-		}
+		remote, _, files := begun(t, d)
 		if err := d.begin(t.Context(), remote, files); err == nil || !strings.Contains(err.Error(), "another deployment is going on") {
 			t.Errorf("a second one: %v", err)
 		}

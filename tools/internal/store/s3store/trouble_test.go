@@ -215,21 +215,24 @@ func TestDumpBreaks(t *testing.T) {
 	})
 }
 
-// A server that has all of it gives it its name, whoever has gone: it is taken
-// back after that.
-func TestStoppedWhileTheServerCommits(t *testing.T) {
+// stoppedAtCommit stops each kind of Put when the server is asked to give the name,
+// after meanwhile; after says what has to be there then.
+func stoppedAtCommit(t *testing.T, meanwhile func(t *testing.T, s *Site), after func(t *testing.T, server *servers.S3, s *Site)) {
 	server := servers.NewS3(t)
 	for size, last := range map[int64]string{1000: http.MethodPut, large: http.MethodPost} {
 		t.Run(last, func(t *testing.T) {
 			ctx, stop := context.WithCancelCause(t.Context())
 			defer stop(nil)
 			why := errors.New("the operator has seen enough")
+			var direct *Site
 			s := at(t, server, false, func(r *http.Request) servers.Fault {
 				if r.Method == last && strings.HasSuffix(r.URL.Path, "/disks") && !r.URL.Query().Has("uploads") {
+					meanwhile(t, direct)
 					stop(why)
 				}
 				return servers.Fault{}
 			})
+			direct = at(t, server, false, nil, func(c *Config) { c.Bucket = s.Bucket })
 			err := guest(t, s).Put(ctx, "disks", func(w io.Writer) error {
 				_, err := io.CopyN(w, rand.NewChaCha8([32]byte{1}), size)
 				return err
@@ -237,53 +240,28 @@ func TestStoppedWhileTheServerCommits(t *testing.T) {
 			if !errors.Is(err, why) {
 				t.Error(err)
 			}
-			nothing(t, server, s)
+			after(t, server, direct)
 		})
 	}
+}
+
+// A server that has all of it gives it its name, whoever has gone: it is taken
+// back after that.
+func TestStoppedWhileTheServerCommits(t *testing.T) {
+	stoppedAtCommit(t, func(*testing.T, *Site) {}, nothing)
 }
 
 // Another one may have got the name just before: a run that is stopped then
 // takes its own back, and never that one.
 func TestStoppedWhileAnotherHasTheName(t *testing.T) {
-	server := servers.NewS3(t)
-	for size, last := range map[int64]string{1000: http.MethodPut, large: http.MethodPost} {
-		t.Run(last, func(t *testing.T) {
-			ctx, stop := context.WithCancelCause(t.Context())
-			defer stop(nil)
-			why := errors.New("the operator has seen enough")
-			var other store.Store
-			s := at(t, server, false, func(r *http.Request) servers.Fault {
-				if r.Method == last && strings.HasSuffix(r.URL.Path, "/disks") && !r.URL.Query().Has("uploads") {
-					err := other.Put(t.Context(), "disks", func(w io.Writer) error {
-						_, err := io.WriteString(w, "theirs")
-						return err
-					})
-					if err != nil {
-						t.Error(err)
-					}
-					stop(why)
-				}
-				return servers.Fault{}
-			})
-			other = guest(t, at(t, server, false, nil, func(c *Config) { c.Bucket = s.Bucket }))
-			err := guest(t, s).Put(ctx, "disks", func(w io.Writer) error {
-				_, err := io.CopyN(w, rand.NewChaCha8([32]byte{1}), size)
-				return err
-			})
-			if !errors.Is(err, why) {
-				t.Error(err)
-			}
-			r, err := other.Open(t.Context(), "disks")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			if b, err := io.ReadAll(r); err != nil || string(b) != "theirs" {
-				t.Errorf("%d bytes, %v", len(b), err)
-			}
-			if left := begun(t, server, s); len(left) > 0 {
-				t.Errorf("unfinished uploads are left: %q", left)
-			}
-		})
-	}
+	stoppedAtCommit(t, func(t *testing.T, s *Site) {
+		if err := storetest.Put(guest(t, s), "disks", 6); err != nil {
+			t.Error(err)
+		}
+	}, func(t *testing.T, server *servers.S3, s *Site) {
+		storetest.Same(t, guest(t, s), "disks", 6)
+		if left := begun(t, server, s); len(left) > 0 {
+			t.Errorf("unfinished uploads are left: %q", left)
+		}
+	})
 }
