@@ -84,9 +84,12 @@ func (c *check) run(ctx context.Context, nodes []string) error {
 		return &shell.Usage{Err: errors.New("--timeout must be a second or more, and --watch not negative")}
 	}
 	// Connections of their own: a shared one that hangs outlives its commands.
-	return c.rounds(ctx, &probe.Probe{Plan: plan, Timeout: c.timeout, Now: c.Now, Reach: func(target string) host.Remote {
+	p := &probe.Probe{Plan: plan, Timeout: c.timeout, Now: c.Now, Reach: func(target string) host.Remote {
 		return host.Remote{Target: target, ConnectTimeout: min(c.timeout, 5*time.Second)}
-	}}, name, nodes)
+	}, Wait: func(why string, most time.Duration) {
+		c.Tell.Say("", "%s: looking again, for up to %s", why, most)
+	}}
+	return c.rounds(ctx, p, name, nodes)
 }
 
 func (c *check) rounds(ctx context.Context, p *probe.Probe, cluster string, nodes []string) error {

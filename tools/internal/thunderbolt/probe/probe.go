@@ -26,6 +26,10 @@ type Probe struct {
 	Reach   func(target string) host.Remote // how ssh gets to a target
 	Timeout time.Duration                   // of each of the two rounds, for each node; 0: DefaultTimeout
 	Now     func() time.Time
+
+	// Wait is told once why Diagnose looks again for long, and for how long at
+	// most; nil: nobody wants to know.
+	Wait func(why string, most time.Duration)
 }
 
 const (
@@ -45,11 +49,21 @@ func (p *Probe) Diagnose(ctx context.Context, names ...string) (thunderbolt.Diag
 	began := time.Now()
 	d, err := p.judge(ctx, names)
 	var earlier []thunderbolt.Fault
+	told := p.Wait == nil
 	for sure := false; err == nil && !sure && !d.Sure(); {
 		before := d
 		// Who has little time wants to know what is known.
-		if ends, set := ctx.Deadline(); before.Astray() && set && time.Until(ends) < 3*again {
+		ends, set := ctx.Deadline()
+		if before.Astray() && set && time.Until(ends) < 3*again {
 			break
+		}
+		if before.Astray() && !told {
+			told = true
+			most := patience - time.Since(began)
+			if set {
+				most = min(most, time.Until(ends))
+			}
+			p.Wait("bridges still send where the way led before spanning tree changed: what is lost cannot be judged until they have learned the new one", most.Round(time.Second))
 		}
 		select {
 		case <-ctx.Done():
@@ -62,7 +76,7 @@ func (p *Probe) Diagnose(ctx context.Context, names ...string) (thunderbolt.Diag
 			}
 		}
 		d, err = p.judge(ctx, names)
-		sure = !before.Astray() && !d.Astray() || time.Since(began) > patience
+		sure = !before.Astray() && !d.Astray() || time.Since(began) > patience-again
 	}
 	for _, f := range earlier {
 		if err == nil && !slices.ContainsFunc(d.Faults, func(g thunderbolt.Fault) bool { return g.ID() == f.ID() }) {
