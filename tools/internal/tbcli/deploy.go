@@ -7,17 +7,14 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/railiance/railiance/tools/internal/clustercontext"
 	"github.com/railiance/railiance/tools/internal/host"
-	"github.com/railiance/railiance/tools/internal/records"
 	"github.com/railiance/railiance/tools/internal/shell"
 	"github.com/railiance/railiance/tools/internal/tbdeploy"
-	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/thunderbolt"
 	"github.com/railiance/railiance/tools/internal/thunderbolt/probe"
 )
@@ -126,7 +123,7 @@ func (d *deploy) tell(r tbdeploy.Result, err error) error {
 	left := false
 	for _, f := range r.After.Faults {
 		said := "still so"
-		if slices.ContainsFunc(r.Revealed, func(o thunderbolt.Fault) bool { return o.ID() == f.ID() }) {
+		if has(thunderbolt.Diagnosis{Faults: r.Revealed}, f) {
 			said = "came to light, hidden before by another fault"
 		}
 		d.Shell.Tell.Warn("", "%s: %s", said, f.What)
@@ -138,50 +135,8 @@ func (d *deploy) tell(r tbdeploy.Result, err error) error {
 	return nil
 }
 
-// account tells the changelogs what was changed, and what was tried in vain.
-func (d *deploy) account(ctx context.Context, log, page string, r tbdeploy.Result, why error) error {
-	if r.Outcome != tbdeploy.Confirmed && r.Outcome != tbdeploy.Undone && r.Outcome != tbdeploy.Unknown {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	verb := "deployed to"
-	if d.Rollback {
-		verb = "rolled back on"
-	}
-	summary := fmt.Sprintf("thunderbolt: %s %s", verb, r.Node)
-	switch r.Outcome {
-	case tbdeploy.Undone:
-		summary += ", and undone"
-	case tbdeploy.Unknown:
-		summary += ", and it is not known whether it was undone"
-	}
-	var details []string
-	affected := []string{r.Node}
-	for _, c := range r.Changes {
-		details = append(details, c.What+" "+c.Path+" sha256 "+r.Sums[c.Path])
-		affected = append(affected, r.Node+":"+c.Path)
-	}
-	if len(r.Changes) == 0 {
-		details = append(details, "no file changed; the interfaces were set up anew")
-	}
-	for _, f := range r.Before.Faults {
-		details = append(details, "before: "+f.What)
-	}
-	for _, f := range r.After.Faults {
-		details = append(details, "after: "+f.What)
-	}
-	if why != nil {
-		details = append(details, tell.Line(why.Error()))
-	}
-	now := d.Now().UTC()
-	entry, err := records.Append(ctx, log, records.Entry{Timestamp: now, Project: "thunderbolt", Summary: summary, Details: strings.Join(details, "\n"), AffectedResources: affected})
-	line := now.Format(time.RFC3339) + " " + summary
-	if err == nil {
-		line += " (" + entry.ID + ")"
-	}
-	err = errors.Join(err, records.AppendLine(ctx, page, now.Format("2006-01"), line))
-	return tell.Hint(err, "what was done is done, and is not in the changelogs")
+func has(d thunderbolt.Diagnosis, f thunderbolt.Fault) bool {
+	return slices.ContainsFunc(d.Faults, func(o thunderbolt.Fault) bool { return o.ID() == f.ID() })
 }
 
 // paths are the places on the bus of the node's interfaces.

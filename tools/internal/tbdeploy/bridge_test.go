@@ -29,7 +29,7 @@ func TestBridgeHasMore(t *testing.T) {
 	refused(t, d, "vmbr1 is VLAN-aware (vlan_filtering 1): its VLANs would be lost")
 	on(t, n, "umount /sys/class/net/vmbr1/bridge")
 	if after := stateOf(t, n); after != before {
-		t.Errorf("the node is\n%s\nit was\n%s", after, before)
+		t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 	}
 
 	interruptAfter(t, d, func() {
@@ -38,7 +38,7 @@ func TestBridgeHasMore(t *testing.T) {
 		}
 	})
 	if after := stateOf(t, n); after != before {
-		t.Errorf("the node is\n%s\nit was\n%s", after, before)
+		t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 	}
 	run(t, d, Confirmed)
 	d.Force = false
@@ -63,14 +63,18 @@ func interruptAfter(t *testing.T, d *Deployment, then func()) {
 	}
 }
 
-// Links that were at our places come back as links, and what was not there goes.
+// Links that were at our places come back as links, what was not there goes, and
+// all else is whose it was: where it is undone, and where it is rolled back.
 func TestLinksComeBack(t *testing.T) {
 	t.Parallel()
 	ring := liveRing(t)
 	n := ring.Node("tapia")
-	on(t, n, "echo '# mine' >/etc/mine.rules; ln -s ../../mine.rules "+rulesPath+"; ln -s /nowhere "+hookPath+"; rmdir /etc/systemd/network 2>/dev/null || true")
-	before := stateOf(t, n)
+	on(t, n, "echo '# mine' >/etc/mine.rules; ln -s ../../mine.rules "+rulesPath+"; ln -s '/no where' "+hookPath+`
+mkdir -p /etc/systemd/network; echo '[Match]' >/etc/systemd/network/10-railiance-thunderbolt0.link; cd /etc/systemd/network; chmod 640 *; chown 0:4 *`)
+	before, tree := stateOf(t, n), treeOf(t, n)
 	d := deployment(t, ring, "tapia")
+	d.Paths = map[string]string{"thunderbolt0": "pci-0000:00:0d.2", "thunderbolt1": "pci-0000:00:0d.3"}
+	refused(t, d, "or was not made by tb-deploy: "+rulesPath+", "+hookPath+", /etc/systemd/network/10-railiance-thunderbolt0.link")
 	d.Overwrite = true
 	interruptAfter(t, d, func() {
 		if got := on(t, n, "[ -L "+rulesPath+" ] || [ -L "+hookPath+" ] || echo plain; cat /etc/mine.rules"); got != "plain\n# mine\n" {
@@ -78,7 +82,7 @@ func TestLinksComeBack(t *testing.T) {
 		}
 	})
 	if after := stateOf(t, n); after != before {
-		t.Errorf("the node is\n%s\nit was\n%s", after, before)
+		t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 	}
 	run(t, d, Confirmed)
 	if got := on(t, n, "ls -d /etc/systemd/system/networking.service.wants 2>/dev/null || true"); got != "" {
@@ -91,6 +95,23 @@ func TestLinksComeBack(t *testing.T) {
 	// no failure.
 	back := *d
 	back.Rollback = true
-	run(t, &back, Confirmed)
-	on(t, n, "[ ! -e "+stanzaPath+" ] && [ ! -e "+hookPath+" ] && cmp "+rulesPath+" /etc/mine.rules")
+	deployed := treeOf(t, n)
+	interruptAfter(t, &back, func() {
+		if got := treeOf(t, n); got == deployed {
+			t.Error("nothing was rolled back: this test shows nothing")
+		}
+	})
+	// Done twice, it is undone; a third time leads back again.
+	for i, want := range []string{deployed, tree, deployed, tree} {
+		if i > 0 {
+			run(t, &back, Confirmed)
+		}
+		if got := treeOf(t, n); got != want {
+			t.Errorf("%d times rolled back, what was to be there (-) and is (+):\n%s", i, diff(want, got))
+		}
+	}
+	run(t, d, Confirmed)
+	if got := treeOf(t, n); got != deployed {
+		t.Errorf("deployed anew, what was to be there (-) and is (+):\n%s", diff(deployed, got))
+	}
 }

@@ -20,7 +20,8 @@ const (
 	Confirmed = "confirmed"
 	Undone    = "undone"
 	Refused   = "refused"
-	Unknown   = "not known" // the node could not be asked, or could not undo it
+	Cleared   = "cleared up" // what an earlier one had left; this one was not begun
+	Unknown   = "not known"  // the node could not be asked, or could not undo it
 )
 
 // DefaultWindow is how long the node waits for its confirmation.
@@ -51,6 +52,10 @@ type Result struct {
 	Sums    map[string]string     `json:"sha256,omitempty"` // of what was deployed, by path
 	Before  thunderbolt.Diagnosis `json:"before"`
 	After   thunderbolt.Diagnosis `json:"after"`
+
+	// Earlier is what became of an earlier one that had not come to its end, and
+	// was brought to it: Confirmed or Undone; empty: there was none.
+	Earlier string `json:"earlier,omitempty"`
 
 	// Revealed are the faults after it that others had hidden before.
 	Revealed []thunderbolt.Fault `json:"revealed,omitempty"`
@@ -107,7 +112,11 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 	if err := d.othersAtRest(ctx); err != nil {
 		return r, refuse(err)
 	}
-	if err := d.begin(ctx, remote, files); err != nil {
+	if r.Earlier, err = d.begin(ctx, remote, files); r.Earlier != "" {
+		r.Outcome = Cleared
+		return r, err
+	}
+	if err != nil {
 		return r, refuse(err)
 	}
 	r.Outcome = Unknown
@@ -130,7 +139,7 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 	_, r.Revealed = appeared(r.Before, r.After)
 	r.Outcome, r.Sums = Confirmed, map[string]string{}
 	for _, f := range files {
-		if !f.Gone {
+		if !f.Gone && (f.Link == "" || f.Text != "") {
 			r.Sums[f.Path] = sum(f.Text)
 		}
 	}
@@ -172,6 +181,9 @@ func (d *Deployment) look(ctx context.Context) (host.Remote, *node, []File, erro
 		if d.Rollback {
 			if found.kept == "" {
 				return remote, nil, nil, fmt.Errorf("%s: nothing was deployed that could be rolled back", d.Node)
+			}
+			if len(found.lost) > 0 {
+				return remote, nil, nil, fmt.Errorf("%s: what was there before is lost: %s", d.Node, host.Printable(strings.Join(found.lost, ", ")))
 			}
 			files = found.before
 			for _, f := range files {

@@ -17,21 +17,43 @@ type Change struct {
 
 const diffLinesMax = 2000
 
+// same tells whether the node has the file as it should be.
+func same(f File, has Has) bool {
+	switch {
+	case f.Gone:
+		return !has.There && !has.Odd && has.Link == ""
+	case f.Link != "" || has.Link != "":
+		return f.Link == has.Link
+	}
+	return has.There && has.Text == f.Text
+}
+
 // change compares a file as it should be with what the node has.
 func change(f File, has Has) (Change, bool) {
-	switch {
-	case has.Odd:
-		return Change{f.Path, "changed", "is no file on the node\n"}, true
-	case f.Gone && !has.There:
-		return Change{}, false
-	case f.Gone:
-		return Change{f.Path, "removed", diff(has.Text, "")}, true
-	case !has.There:
-		return Change{f.Path, "new", diff("", f.Text)}, true
-	case has.Text == f.Text:
+	if same(f, has) {
 		return Change{}, false
 	}
-	return Change{f.Path, "changed", diff(has.Text, f.Text)}, true
+	c := Change{Path: f.Path, What: "changed"}
+	switch {
+	case f.Gone:
+		c.What = "removed"
+	case !has.There && !has.Odd && has.Link == "":
+		c.What = "new"
+	}
+	if has.Link != "" {
+		c.Diff += "-" + host.Printable("(symbolic link to "+has.Link+")") + "\n"
+	}
+	if f.Link != "" {
+		c.Diff += "+" + host.Printable("(symbolic link to "+f.Link+")") + "\n"
+	}
+	if has.Odd {
+		c.Diff += "is no file on the node\n"
+		return c, true
+	}
+	if has.Text != f.Text {
+		c.Diff += diff(has.Text, f.Text)
+	}
+	return c, true
 }
 
 // diff shows what differs, with three lines around.

@@ -35,7 +35,7 @@ func TestConfirmedHalfWay(t *testing.T) {
 			t.Errorf("took %s", took)
 		}
 		if after := stateOf(t, n); after != before {
-			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+			t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 		}
 	})
 	t.Run("the connection is lost", func(t *testing.T) {

@@ -57,11 +57,15 @@ func TestStoppedInTheMiddle(t *testing.T) {
 				}
 			} else {
 				time.Sleep(1500 * time.Millisecond) // the timer sees that it is confirmed
-				refused(t, d, "an earlier deployment had not come to its end")
+				earlier := Undone
+				if test.kept {
+					earlier = Confirmed
+				}
+				cleared(t, d, earlier)
 			}
 			after := stateOf(t, n)
 			if test.kept == (after == before) {
-				t.Errorf("the node is\n%s\nit was\n%s", after, before)
+				t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 			}
 			if _, found, _, err := d.look(t.Context()); err != nil || found.pending || found.held || found.recorded != test.kept {
 				t.Errorf("pending %t, held %t, recorded %t, %v", found.pending, found.held, found.recorded, err)
@@ -77,7 +81,7 @@ func begun(t *testing.T, d *Deployment) (host.Remote, *node, []File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.begin(t.Context(), remote, files); err != nil {
+	if _, err := d.begin(t.Context(), remote, files); err != nil {
 		t.Fatal(err)
 	}
 	return remote, found, files
@@ -108,7 +112,7 @@ func TestDiskFull(t *testing.T) {
 				t.Errorf("%s, %v", r.Outcome, err)
 			}
 			if after := stateOf(t, n); after != before {
-				t.Errorf("the node is\n%s\nit was\n%s", after, before)
+				t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 			}
 			on(t, n, "umount "+full)
 			if _, found, _, err := d.look(t.Context()); err != nil || found.pending {

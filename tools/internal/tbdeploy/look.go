@@ -6,12 +6,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path"
-	"slices"
 	"strings"
 
 	"github.com/railiance/railiance/tools/internal/host"
@@ -22,6 +19,7 @@ type Has struct {
 	There bool
 	Odd   bool // a folder, or the like
 	Text  string
+	Link  string // where it leads, if it is a symbolic link; what is there need not be
 }
 
 // node is what was found on a node.
@@ -39,6 +37,7 @@ type node struct {
 	vlans    bool     // its bridge knows VLANs
 	kept     string   // name of the last deployment; empty: none
 	before   []File   // what was there before it
+	lost     []string // of that, what the node no longer has
 }
 
 const lookMax = 8 << 20
@@ -85,96 +84,15 @@ func whole(ended bool) error {
 	return nil
 }
 
-func (n *node) tell(kind string, args []string) error {
-	switch kind {
-	case "pending":
-		n.pending = true
-		return nil
-	case "held":
-		n.held = true
-		return nil
-	case "vlans":
-		n.vlans = true
-		return nil
-	}
-	if len(args) == 0 {
-		return fmt.Errorf("%q without a value", kind)
-	}
-	switch kind {
-	case "lacks":
-		n.lacks = append(n.lacks, host.Printable(args[0]))
-	case "over":
-		n.over = append(n.over, args[0])
-	case "member":
-		n.members = append(n.members, host.Printable(args[0]))
-	case "kept":
-		n.kept = host.Printable(args[0])
-	case "path":
-		if len(args) != 2 || len(n.before) == 0 || !ours(args[1]) || !slices.Contains([]string{"0644", "0755"}, args[0]) {
-			return errors.New("a kept file without a place")
-		}
-		last := &n.before[len(n.before)-1]
-		last.Mode, last.Path = args[0], args[1]
-	case "file", "record", "other", "link", "was":
-		has, err := content(args)
-		if err != nil {
-			return err
-		}
-		switch kind {
-		case "file":
-			n.files[args[0]] = has
-		case "other":
-			n.others[args[0]] = has.Text
-		case "link":
-			n.links[args[0]] = has.Text
-		case "was":
-			n.before = append(n.before, File{Text: has.Text, Gone: !has.There})
-		case "record":
-			n.recorded = has.There
-			for line := range strings.Lines(has.Text) {
-				if sum, path, is := strings.Cut(strings.TrimSpace(line), "  "); is {
-					n.record[path] = sum
-				}
-			}
-		}
-	}
-	return nil
-}
-
-func content(args []string) (Has, error) {
-	if len(args) == 1 {
-		return Has{There: true}, nil // an empty file
-	}
-	switch args[1] {
-	case "-":
-		return Has{}, nil
-	case "!":
-		return Has{Odd: true}, nil
-	}
-	text, err := base64.StdEncoding.DecodeString(args[1])
-	if err != nil {
-		return Has{}, fmt.Errorf("%s: %w", host.Printable(args[0]), err)
-	}
-	return Has{There: true, Text: string(text)}, nil
-}
-
-// ours tells whether tb-deploy writes at the path: what a node has kept must not
-// lead it elsewhere.
-func ours(p string) bool {
-	if p == rulesPath || p == stanzaPath || p == hookPath {
-		return true
-	}
-	before, after, _ := strings.Cut(linkPath, "%s")
-	name, is := strings.CutPrefix(p, before)
-	return is && strings.HasSuffix(name, after) && path.Clean(p) == p && !strings.Contains(name, "/")
-}
-
 // edited are the files that somebody changed, or made, since they were deployed.
 func (n *node) edited(files []File) []string {
 	var all []string
 	for _, f := range files {
 		has := n.files[f.Path]
-		if has.Odd || has.There && has.Text != f.Text && n.record[f.Path] != sum(has.Text) || !has.There && n.record[f.Path] != "" && !f.Gone {
+		if same(f, has) {
+			continue
+		}
+		if has.Odd || has.Link != "" && !has.There || has.There && has.Text != f.Text && n.record[f.Path] != sum(has.Text) || !has.There && n.record[f.Path] != "" && !f.Gone {
 			all = append(all, f.Path)
 		}
 	}

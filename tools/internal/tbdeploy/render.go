@@ -21,7 +21,12 @@ type File struct {
 	Path string
 	Mode string // octal
 	Text string
-	Gone bool // it is not to be there
+	Link string // where the symbolic link leads that it is; Text is then what is there
+	Gone bool   // it is not to be there
+
+	// Kept is what the node has kept of it, as deployment/number; empty: nothing.
+	// From there it comes back as it was: also the link, mode and owner.
+	Kept string
 }
 
 // Where the files are.

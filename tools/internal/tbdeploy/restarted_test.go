@@ -26,7 +26,7 @@ func TestRestarted(t *testing.T) {
 	on(t, n, "pkill -KILL -f /[p]ending/watch.sh; cd /var/lib/railiance/thunderbolt/pending; echo before >boot; setsid sleep 300 </dev/null >/dev/null 2>&1 & sleep 0.2; ps -eo pid=,args= | awk '/[s]leep 300/ {print $1}' >/var/lib/railiance/thunderbolt/pending/applying")
 	on(t, n, boot)
 	on(t, n, "pkill -f '[s]leep 300'; [ ! -e "+unit+" ]")
-	filesOf := func(state string) string { s, _, _ := strings.Cut(state, "lo "); return s }
+	filesOf := func(state string) string { s, _, _ := strings.Cut(state, "\nlo "); return s }
 	if now := filesOf(stateOf(t, n)); now != filesOf(before) {
 		t.Errorf("the files are\n%s\nthey were\n%s", now, filesOf(before))
 	}
@@ -34,7 +34,7 @@ func TestRestarted(t *testing.T) {
 		t.Errorf("%+v, %v", now, err)
 	}
 	// A confirmation whose answer is lost is one nevertheless.
-	if err := d.begin(t.Context(), remote, files); err != nil {
+	if _, err := d.begin(t.Context(), remote, files); err != nil {
 		t.Fatal(err)
 	}
 	apply(t, d, files)

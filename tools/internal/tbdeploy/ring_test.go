@@ -75,6 +75,15 @@ func refused(t *testing.T, d *Deployment, why string) {
 	}
 }
 
+// cleared runs d where an earlier one was left in the middle.
+func cleared(t *testing.T, d *Deployment, earlier string) {
+	t.Helper()
+	r, err := d.Run(t.Context())
+	if r.Outcome != Cleared || r.Earlier != earlier || err == nil || errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "had not come to its end, and is "+earlier+" now") {
+		t.Errorf("%s, %q: %v", r.Outcome, r.Earlier, err)
+	}
+}
+
 func healthy(t *testing.T, d *Deployment, within time.Duration) {
 	t.Helper()
 	for end := time.Now().Add(within); ; time.Sleep(time.Second) {
@@ -102,14 +111,19 @@ func on(t *testing.T, n *tbtest.Node, line string) string {
 	return out
 }
 
+// treeOf is every file of a node where a deployment has any, with what it holds,
+// who may read it, and where it leads.
+func treeOf(t *testing.T, n *tbtest.Node) string {
+	t.Helper()
+	return on(t, n, `
+find /etc/mine* /etc/network/interfaces* /etc/udev/rules.d /etc/systemd /usr/local/sbin -printf '%p %y %m %U:%G %l\n' 2>/dev/null | LC_ALL=C sort
+find /etc/mine* /etc/network/interfaces* /etc/udev/rules.d /etc/systemd /usr/local/sbin -type f -exec sha256sum {} + 2>/dev/null | LC_ALL=C sort -k 2`)
+}
+
 // stateOf is all of a node that a deployment could change.
 func stateOf(t *testing.T, n *tbtest.Node) string {
 	t.Helper()
-	return on(t, n, `
-for f in /etc/network/interfaces /etc/network/interfaces.d/* /etc/udev/rules.d/* /etc/systemd/network/* /usr/local/sbin/*; do [ ! -f "$f" ] || sha256sum "$f"; done
-find /etc /usr/local/sbin -name '*.railiance-*'
-find /etc /usr/local/sbin -name '*railiance-thunderbolt*' -type l -printf '%p -> %l\n'
-find /etc/systemd -type d
+	return treeOf(t, n) + on(t, n, `
 for i in $(ls /sys/class/net); do
 	echo "$i $(cat /sys/class/net/$i/mtu) $(cat /sys/class/net/$i/flags) $(readlink /sys/class/net/$i/master || true)"
 	ip -o addr show dev $i scope global | awk '{print $4}'
@@ -191,7 +205,7 @@ func TestCutOff(t *testing.T) {
 		t.Errorf("the node was not cut off: %v", err)
 	}
 	if after := stateOf(t, n); after != before {
-		t.Errorf("the node is\n%s\nit was\n%s", after, before)
+		t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 	}
 	if log := on(t, n, "cat /var/lib/railiance/thunderbolt/undone/log"); !strings.Contains(log, "not confirmed within 15 s: undone") {
 		t.Errorf("the node says %q", log)

@@ -54,7 +54,7 @@ func TestTimerOutlivesSession(t *testing.T) {
 		d := deployment(t, ring, test.n.Name)
 		d.Window = 15 * time.Second
 		remote, _, files := begun(t, d)
-		if err := d.begin(t.Context(), remote, files); err == nil || !strings.Contains(err.Error(), "another deployment is going on") {
+		if _, err := d.begin(t.Context(), remote, files); err == nil || !strings.Contains(err.Error(), "another deployment is going on") {
 			t.Errorf("a second one: %v", err)
 		}
 		if found, err := look(t.Context(), remote, "", nil); err != nil || !found.held {
@@ -88,14 +88,14 @@ func TestTimerOutlivesSession(t *testing.T) {
 			}
 		}
 		if after := stateOf(t, test.n); after != before {
-			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+			t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 		}
 	}
 	// A whole deployment, with the timer told that it is confirmed.
 	d := deployment(t, ring, "ebony")
 	healthy(t, d, 30*time.Second)
 	on(t, other, "rm /run/broken")
-	refused(t, deployment(t, ring, "tapia"), "an earlier deployment had not come to its end")
+	cleared(t, deployment(t, ring, "tapia"), Undone)
 	run(t, d, Confirmed)
 	if got := on(t, n, "pgrep -f /[p]ending/watch.sh || true"); got != "" {
 		t.Errorf("the timer still runs: %s", got)

@@ -50,19 +50,22 @@ func (d *Deployment) call(ctx context.Context, remote host.Remote, input, name s
 	return string(out), nil
 }
 
-// begin brings the files to the node and starts its timer. What an earlier
-// deployment left behind is undone first.
-func (d *Deployment) begin(ctx context.Context, remote host.Remote, files []File) error {
+// begin brings the files to the node and starts its timer. Where an earlier
+// deployment had not come to its end it does only that, and says which it was.
+func (d *Deployment) begin(ctx context.Context, remote host.Remote, files []File) (earlier string, err error) {
 	var b strings.Builder
 	for _, name := range []string{"watch", "undo", "confirm", "boot"} {
 		fmt.Fprintf(&b, "script - %s.sh %s\n", name, base64.StdEncoding.EncodeToString([]byte(script(name))))
 	}
 	for _, f := range files {
-		kind := "file"
-		if f.Gone {
-			kind = "gone"
+		kind, data := "file", base64.StdEncoding.EncodeToString([]byte(f.Text))
+		switch {
+		case f.Gone:
+			kind, data = "gone", ""
+		case f.Kept != "":
+			kind, data = "back", f.Kept
 		}
-		fmt.Fprintf(&b, "%s %s %s %s\n", kind, f.Mode, f.Path, base64.StdEncoding.EncodeToString([]byte(f.Text)))
+		fmt.Fprintf(&b, "%s %s %s %s\n", kind, f.Mode, f.Path, data)
 	}
 	b.WriteString("end\n")
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
@@ -71,14 +74,18 @@ func (d *Deployment) begin(ctx context.Context, remote host.Remote, files []File
 	var exit *host.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.Code == leftover:
-		return tell.Hint(fmt.Errorf("%s: an earlier deployment had not come to its end, and was brought to it now", d.Node), "run it again")
+		earlier = Undone
+		if strings.Contains(out, Confirmed+"\n") {
+			earlier = Confirmed
+		}
+		return earlier, tell.Hint(fmt.Errorf("%s: an earlier deployment had not come to its end, and is %s now; this one was not begun", d.Node, earlier), "run it again")
 	case err != nil:
-		return err
+		return "", err
 	case !strings.Contains(out, "begun\n"):
-		return fmt.Errorf("%s: what it answers makes no sense", d.Node)
+		return "", fmt.Errorf("%s: what it answers makes no sense", d.Node)
 	}
 	d.Tell.Say("", "%s undoes it by itself unless it is confirmed within %s", d.Node, d.Window)
-	return nil
+	return "", nil
 }
 
 // leftover is the exit status of begin where it found an unfinished deployment.
@@ -155,7 +162,7 @@ func (d *Deployment) undo(ctx context.Context, remote host.Remote, before string
 		}
 		if ctx.Err() != nil {
 			return Unknown, tell.Hint(errors.Join(why, fmt.Errorf("%s: it could not be seen that it was undone: %w", d.Node, errors.Join(failed, ctx.Err()))),
-				"look at its console, and at /var/lib/railiance/thunderbolt there")
+				"mend what is named, then, on its console: sh /var/lib/railiance/thunderbolt/pending/undo.sh; its log is beside that")
 		}
 		select {
 		case <-ctx.Done():

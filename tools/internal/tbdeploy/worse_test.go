@@ -27,7 +27,7 @@ func TestWorse(t *testing.T) {
 			t.Errorf("%s, %v", r.Outcome, err)
 		}
 		if after := stateOf(t, n); after != before {
-			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+			t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 		}
 	})
 	t.Run("interrupted", func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestWorse(t *testing.T) {
 			t.Errorf("%s, %v", r.Outcome, err)
 		}
 		if after := stateOf(t, n); after != before {
-			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+			t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 		}
 	})
 	t.Run("named by path", func(t *testing.T) { namedByPath(t, ring) })
@@ -98,7 +98,7 @@ func TestNotTakenOver(t *testing.T) {
 			t.Errorf("%s, %v", r.Outcome, err)
 		}
 		if after := stateOf(t, n); after != before {
-			t.Errorf("the node is\n%s\nit was\n%s", after, before)
+			t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 		}
 	}
 	on(t, n, "setsid flock /run/network/.lock sleep 120 </dev/null >/dev/null 2>&1 &")

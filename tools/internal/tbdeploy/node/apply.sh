@@ -12,10 +12,8 @@ while read -r n mode path new old; do
 		continue
 	fi
 	mkdir -p -- "${path%/*}"
-	cp -- "$P/new/$n" "$path.railiance-new"
-	chmod "$mode" "$path.railiance-new"
-	chown 0:0 "$path.railiance-new"
-	sync -- "$path.railiance-new"
+	ready "$P/new/$n" "$path.railiance-new"
+	[ -L "$path.railiance-new" ] || sync -- "$path.railiance-new"
 	[ -e "$P/armed" ] || { rm -f -- "$path.railiance-new"; exit 1; }
 	mv -fT -- "$path.railiance-new" "$path"
 done <"$P/list"

@@ -23,10 +23,10 @@ if [ -e "$P" ]; then
 	if [ -e "$P/confirmed" ]; then
 		exec 9>&-
 		sh "$P/confirm.sh" >&2
+		echo confirmed
 	else
-		sh "$P/undo.sh" >&2
-		rm -rf "$D/undone"
-		mv "$P" "$D/undone"
+		undone >&2
+		echo undone
 	fi
 	exit 76
 fi
@@ -40,14 +40,22 @@ n=0
 while read -r kind mode path data; do
 	case $kind in
 	script) printf %s "$data" | base64 -d >"$W/$path" ;;
-	file | gone)
+	file | back | gone)
 		n=$((n + 1))
-		new=gone old=gone
-		if [ "$kind" = file ]; then
+		new=there old=gone
+		case $kind in
+		file)
 			printf %s "$data" | base64 -d >"$W/new/$n"
-			new=there
-			willmake "${path%/*}"
-		fi
+			chmod "$mode" "$W/new/$n"
+			;;
+		back) # what an earlier deployment replaced, as it was kept
+			new=back k=$D/kept/$data l=
+			[ ! -e "$k.link" ] || l=.link
+			cp -p -- "$k$l" "$W/new/$n$l"
+			;;
+		gone) new=gone ;;
+		esac
+		[ "$new" = gone ] || willmake "${path%/*}"
 		# Of a link both are kept: where it leads, and what is there.
 		[ ! -L "$path" ] || readlink -- "$path" >"$W/old/$n.link"
 		if [ -f "$path" ] || { [ -e "$path" ] && [ ! -L "$path" ]; }; then
@@ -77,7 +85,7 @@ done
 echo "$bridge" >"$W/bridge"
 echo "$*" >"$W/members"
 
-# The syntax, of the files as they will be.
+# The syntax, of the files as they will be; what was there was good enough to be.
 while read -r n mode path new old; do
 	[ "$new" = there ] || continue
 	case $path in

@@ -6,6 +6,4 @@
 exec 9>>"$D/lock"
 flock -w 5 9 || exit 0
 echo "restarted before it was confirmed: undone" >>"$P/log"
-sh "$P/undo.sh" files >>"$P/log" 2>&1
-rm -rf "$D/undone"
-mv "$P" "$D/undone"
+undone files >>"$P/log" 2>&1

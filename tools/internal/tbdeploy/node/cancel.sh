@@ -8,11 +8,15 @@ if [ -e "$P/confirmed" ]; then
 	mv "$P/confirmed" "$P/undoing" || [ -e "$P/confirmed" ] || exit 0
 else
 	# Whoever renames it undoes it; where nobody can, it is undone all the same.
-	mv "$P/armed" "$P/undoing" || [ -e "$P/armed" ] || exit 0
+	mv "$P/armed" "$P/undoing" 2>/dev/null || [ -e "$P/armed" ] || [ -e "$P/undoing" ] || exit 0
+	if [ -e "$P/undoing" ]; then
+		exec 7<"$P/undoing" || exit
+		flock -w 5 7 || { echo "the node is still at it: $(tail -n 5 "$P/log" | tr '\n' ' ')" >&2; exit 1; }
+		[ -e "$P/undoing" ] || exit 0
+	fi
 fi
-sh "$P/undo.sh"
-rm -rf "$D/undone"
-mv "$P" "$D/undone" || exit
+undone || exit
+exec 7<&-
 for f in "$D/undone/watched" "$D/lock"; do
 	[ ! -e "$f" ] || flock -w 5 "$f" true || exit
 done

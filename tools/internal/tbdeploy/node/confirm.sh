@@ -6,7 +6,8 @@ exec 7<"$P/confirmed"
 flock -w 5 7 || { echo "another one confirms it" >&2; exit 1; }
 [ -e "$P/confirmed" ] || exit 0
 while read -r n mode path new old; do
-	[ "$new" = gone ] || sha256sum -- "$path"
+	# A link may lead to nothing.
+	[ "$new" = gone ] || { [ -L "$path" ] && [ ! -f "$path" ]; } || sha256sum -- "$path"
 done <"$P/list" >"$D/deployed.new"
 sync -- "$D/deployed.new"
 rm -f -- "$U" "$UW"

@@ -2,16 +2,19 @@
 word=$1 bridge=$2
 shift 2
 tell() { printf '%s %s\n' "$word" "$*"; }
-show() { # KIND FILE
+show() { # KIND FILE [WHAT TO SAY WHERE THERE IS NONE]
 	if [ -f "$2" ]; then
 		tell "$1 $2 $(head -c 200000 -- "$2" | base64 -w 0)"
 	elif [ -e "$2" ]; then
 		tell "$1 $2 !"
 	else
-		tell "$1 $2 -"
+		tell "$1 $2 ${3:--}"
 	fi
 }
-for f; do show file "$f"; done
+for f; do
+	show file "$f"
+	[ ! -L "$f" ] || tell "leads $f $(readlink -- "$f" | base64 -w 0)"
+done
 show record "$D/deployed"
 for f in /etc/network/interfaces /etc/network/interfaces.new /etc/network/interfaces.d/*; do
 	case " $* " in *" $f "*) continue ;; esac
@@ -42,7 +45,9 @@ if [ -d "$D/kept" ]; then
 	if [ -n "$last" ]; then
 		tell "kept $last"
 		while read -r n mode path new old; do
-			if [ "$old" = there ]; then show was "$D/kept/$last/old/$n"; else tell "was $D/kept/$last/old/$n -"; fi
+			was=$D/kept/$last/old/$n
+			if [ "$old" = there ]; then show was "$was" "!"; else tell "was $was -"; fi
+			[ ! -e "$was.link" ] || tell "leads $was $(base64 -w 0 <"$was.link")"
 			tell "path $mode $path"
 		done <"$D/kept/$last/list"
 	fi

@@ -10,22 +10,33 @@ if [ -s "$P/applying" ] && [ "$(cat "$P/boot")" = "$(cat /proc/sys/kernel/random
 	done
 	kill -KILL -- "-$group" 2>/dev/null
 fi
+# Whose file, and who may read it, is part of it.
+same() { cmp -s "$1" "$2" && [ "$(stat -c '%F %a %u %g' -- "$1")" = "$(stat -c '%F %a %u %g' -- "$2")" ]; }
+failed=0
 while read -r n mode path new old; do
-	rm -f -- "$path.railiance-new"
-	if [ -e "$P/old/$n.link" ]; then
-		link=$(cat "$P/old/$n.link")
-		[ "$(readlink -- "$path")" = "$link" ] || { ln -sfT -- "$link" "$path.railiance-old" && mv -fT -- "$path.railiance-old" "$path"; }
+	rm -f -- "$path.railiance-new" "$path.railiance-old"
+	was=$P/old/$n
+	if [ -e "$was.link" ]; then
+		[ "$(readlink -- "$path")" != "$(cat "$was.link")" ] || continue
 	elif [ "$old" = there ]; then
-		cmp -s "$P/old/$n" "$path" || { cp -p -- "$P/old/$n" "$path.railiance-old" && mv -fT -- "$path.railiance-old" "$path"; }
+		! same "$was" "$path" || continue
 	else
-		rm -f -- "$path"
+		rm -f -- "$path" || failed=1
+		continue
 	fi
+	{ ready "$was" "$path.railiance-old" && mv -fT -- "$path.railiance-old" "$path"; } && continue
+	rm -f -- "$path.railiance-old"
+	echo "$path is not as it was: that is in $was" >&2
+	failed=1
 done <"$P/list"
-rm -f -- "$U" "$UW"
-unmade "$P"
+# The next start tries again.
+if [ "$failed" = 0 ]; then
+	rm -f -- "$U" "$UW"
+	unmade "$P"
+fi
 sync
 udevadm control --reload 2>/dev/null
-[ "${1:-}" != files ] || exit 0
+[ "${1:-}" != files ] || exit "$failed"
 was() { cat "$P/was/$1/$2" 2>/dev/null; }
 bridge=$(cat "$P/bridge")
 if [ -n "$bridge" ]; then
@@ -53,4 +64,4 @@ for i in $(cat "$P/members") $bridge; do
 		ip -o addr show dev "$i" | grep -qF " $address " || ip addr add "$address" dev "$i"
 	done <"$P/was/$i/addresses"
 done
-exit 0
+exit "$failed"
