@@ -32,12 +32,12 @@ func passes(lock string) bool {
 // that a passing lock holds may be put off.
 func (r *Run) one(ctx context.Context, g pve.Guest, nodes *nodes, again bool) Result {
 	subject, rule := SubjectOf(g), r.Layer.Guests.For(g.ID, g.Tags, g.Pool)
-	result := Result{Guest: g.ID, Type: g.Type, Name: g.Name, Node: g.Node, Folder: subject.String(), of: &g}
+	result := Result{Guest: g.ID, Type: g.Type, Name: g.Name, Node: g.Node, Folder: subject.String()}
 	if ctx.Err() != nil {
 		result.Status, result.Why = Failed, "the run was stopped before its turn"
 		return result
 	}
-	return r.One(ctx, subject, rule, result, func(ctx context.Context, m *Making, result *Result) error {
+	return r.One(ctx, subject, rule, &g, result, func(ctx context.Context, m *Making, result *Result) error {
 		err := r.follow(ctx, m, g, rule, nodes, result)
 		if locked := (*lockedError)(nil); again && errors.As(err, &locked) && passes(locked.lock) {
 			return fmt.Errorf("%w: %w", err, errLater)

@@ -1,6 +1,7 @@
 package guestbackup_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -9,7 +10,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestbackup"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/pve"
@@ -174,8 +177,50 @@ func TestADiskTooMany(t *testing.T) {
 	}
 }
 
-// A guest whose backup takes too long does not hold the others up.
-func TestTooLong(t *testing.T) {
+// Root in a container can put files where a restore looks for the container's
+// configuration. Whoever restores it is to know; it is no reason to have no backup.
+func TestAContainerWithAConfigurationOfItsOwn(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "")
+	w.add(pve.Guest{ID: 100, Type: pve.CT, Disks: []pve.Disk{}})
+	w.add(pve.Guest{ID: 101, Type: pve.CT, Disks: []pve.Disk{}})
+	w.cluster.dump = func(_ context.Context, g pve.Guest, to io.Writer) (string, error) {
+		names := []string{"./etc/vzdump/pct.conf", "./etc/motd"}
+		if g.ID == 100 {
+			names = append(names, "./etc/vzdump/pct.conf")
+		}
+		archive := tar.NewWriter(to)
+		for _, name := range names {
+			if err := archive.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: 6}); err != nil {
+				return log, err
+			}
+			if _, err := io.WriteString(archive, "arch: "); err != nil {
+				return log, err
+			}
+		}
+		return log, archive.Close()
+	}
+	if _, err := w.backup(t); err != nil {
+		t.Fatalf("%v\n%s", err, w.said)
+	}
+	want := []catalog.Finding{{
+		Asset: "ct-100",
+		What:  "the container has files of its own below /etc/vzdump",
+		Why:   "a restore could take them for the container's configuration",
+	}}
+	if found := w.sets(t, "one", "ct-100")[0].Findings; !reflect.DeepEqual(found, want) {
+		t.Errorf("findings %+v", found)
+	}
+	w.tells(t, "ct-100: warning: "+want[0].What+" ("+want[0].Why+")")
+	if found := w.sets(t, "one", "ct-101")[0].Findings; len(found) > 0 {
+		t.Errorf("of one without: %+v", found)
+	}
+}
+
+// A guest whose backup takes too long does not hold the others up. The clock is
+// not the machine's, which may be too busy for those that are quick.
+func TestTooLong(t *testing.T) { synctest.Test(t, tooLong) }
+
+func tooLong(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "  default: {timeout: 300ms}\n")
 	w.add(pve.Guest{ID: 100})
 	w.add(pve.Guest{ID: 101})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/guestpolicy"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/seal"
 	"github.com/railiance/railiance/tools/internal/setrun"
 	"github.com/railiance/railiance/tools/internal/tell"
@@ -16,7 +17,8 @@ import (
 
 // One backs one subject up by its rule, unless that says not now: do makes the
 // set, within Making.Limit, and fills in the result as far as it knows better.
-func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule, result Result, do func(context.Context, *Making, *Result) error) Result {
+// g is the guest as it stood in the inventory; nil: a node.
+func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule, g *pve.Guest, result Result, do func(context.Context, *Making, *Result) error) Result {
 	skip := func(format string, args ...any) Result {
 		result.Status, result.Why = Skipped, fmt.Sprintf(format, args...)
 		r.Tell.Say(result.Folder, "skipped: %s", result.Why)
@@ -30,7 +32,7 @@ func (r *Run) One(ctx context.Context, s guestset.Subject, rule guestpolicy.Rule
 	}
 	begin := time.Now()
 	m, err := r.open(ctx, s, rule)
-	if err == nil && r.IfOlderThan > 0 && m.Fresh(r.IfOlderThan, result.of) {
+	if err == nil && r.IfOlderThan > 0 && m.Fresh(r.IfOlderThan, g) {
 		if err := r.redeem(s, m); err != nil {
 			r.judge(&result, m, err)
 			return result

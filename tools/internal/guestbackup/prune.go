@@ -166,8 +166,11 @@ func doubt(sets []catalog.Set) error {
 // the number.
 const identity = "identity"
 
-func another(before, now catalog.Artifact) bool {
-	return pve.Another(before.Source[identity], now.Source[identity])
+func another(before, now catalog.Artifact) string {
+	if pve.Another(before.Source[identity], now.Source[identity]) {
+		return "another guest"
+	}
+	return ""
 }
 
 // Holds says whether the set is of g, and not of a guest that had its number

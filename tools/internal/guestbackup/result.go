@@ -1,10 +1,6 @@
 package guestbackup
 
-import (
-	"time"
-
-	"github.com/railiance/railiance/tools/internal/pve"
-)
+import "time"
 
 // How it went with a guest.
 const (
@@ -30,8 +26,6 @@ type Result struct {
 	Waited  float64      `json:"waited,omitempty"`  // seconds that the guest may have waited for its sites
 	LeftOut []string     `json:"leftOut,omitempty"` // disks that are not in it, each with why
 	Sites   []SiteResult `json:"sites,omitempty"`
-
-	of *pve.Guest // as it stood in the inventory; nil: a node
 }
 
 // SiteResult is what came of it in one site.

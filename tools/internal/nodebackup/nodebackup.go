@@ -70,7 +70,7 @@ func one(ctx context.Context, r *guestbackup.Run, to Nodes, node string) guestba
 		r.Tell.Fail(node, err)
 		return result
 	}
-	return r.One(ctx, s, r.Layer.Guests.Node(), result, func(ctx context.Context, m *guestbackup.Making, result *guestbackup.Result) error {
+	return r.One(ctx, s, r.Layer.Guests.Node(), nil, result, func(ctx context.Context, m *guestbackup.Making, result *guestbackup.Result) error {
 		ctx, cancel := m.Limit(ctx)
 		defer cancel()
 		remote, err := to.Remote(ctx, node)

@@ -6,9 +6,10 @@ import (
 	"github.com/railiance/railiance/tools/internal/catalog"
 )
 
-// Another says whether two artifacts of an asset are of two things, of which the
-// later one got the name of the earlier; nil never does.
-type Another func(before, now catalog.Artifact) bool
+// Another tells two artifacts of an asset apart that are of two things, of which
+// the later one got the name of the earlier: it names what now is of, as
+// "another guest", and is empty where both are of the same. A nil one never tells.
+type Another func(before, now catalog.Artifact) (what string)
 
 // Doubt says why the new set m is to push out no older one: it is of something
 // else than a complete set of the last thirty days, or holds far less. The finding
@@ -20,8 +21,12 @@ func Doubt(m *catalog.Manifest, sets []catalog.Set, another Another, counts ...C
 			continue
 		}
 		for _, a := range m.Artifacts {
-			if old, there := before.Artifact(a.Asset); there && another(old, a) {
-				what := "this is another guest than the one of " + before.Name()
+			old, there := before.Artifact(a.Asset)
+			if !there {
+				continue
+			}
+			if what := another(old, a); what != "" {
+				what = "this is " + what + " than the one of " + before.Name()
 				m.Findings = append(m.Findings, catalog.Finding{Asset: a.Asset, What: what, Why: meant})
 				return what + ": " + meant, true
 			}
