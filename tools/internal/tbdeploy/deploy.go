@@ -90,8 +90,12 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 	d.Show(r.Changes)
 	// What was edited is shown with the changes before it is refused.
 	if edited := found.edited(files); len(edited) > 0 && !d.Overwrite {
+		out := "put what matters into the context, then deploy with --overwrite"
+		if d.Rollback {
+			out = "look at what would be lost, then roll back with --rollback --overwrite"
+		}
 		return r, refuse(tell.Hint(fmt.Errorf("%s: was edited by hand since it was deployed, or was not made by tb-deploy: %s", d.Node, strings.Join(edited, ", ")),
-			"put what matters into the context, then deploy with --overwrite: what is there now is kept on the node"))
+			"%s: what is there now is kept on the node", out))
 	}
 	if err := found.conflicts(d.Plan, d.Node, d.Paths); err != nil && !d.Rollback {
 		return r, refuse(fmt.Errorf("%s: %w", d.Node, err))

@@ -174,11 +174,15 @@ func TestReplugged(t *testing.T) {
 	// What somebody edits is neither overwritten nor lost.
 	on(t, r.Node("ebony"), "echo '# mine' >>"+stanzaPath)
 	refused(t, d, "edited by hand")
+	back := *d
+	back.Rollback = true
+	// The way out of that is not to deploy.
+	if _, err := back.Run(t.Context()); !strings.Contains(strings.Join(tell.Hints(err), ""), "--rollback --overwrite") {
+		t.Errorf("%v, with the hints %q", err, tell.Hints(err))
+	}
 	force := *d
 	force.Overwrite = true
 	run(t, &force, Confirmed)
-	back := *d
-	back.Rollback = true
 	run(t, &back, Confirmed)
 	if got := on(t, r.Node("ebony"), "tail -n 1 "+stanzaPath); got != "# mine\n" {
 		t.Errorf("the rollback brought %q", got)

@@ -142,10 +142,11 @@ var errCutOff = errors.New("the node has not answered since it was changed")
 // what became of it: a confirmation may have come further than was heard. before
 // is the name of the last deployment before this one.
 func (d *Deployment) undo(ctx context.Context, remote host.Remote, before string, why error) (string, error) {
-	d.Tell.Warn("", "%s: %v: it is undone", d.Node, why)
+	d.Tell.Warn("", "%s: %v: it is being undone", d.Node, why)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.Window+90*time.Second)
 	defer cancel()
+	told := map[bool]bool{} // by whether the node itself said why not
 	for {
 		limited, stop := context.WithTimeout(ctx, 20*time.Second)
 		_, failed := d.call(limited, remote, "", "cancel")
@@ -159,6 +160,13 @@ func (d *Deployment) undo(ctx context.Context, remote host.Remote, before string
 				}
 				break
 			}
+		}
+		var exit *host.ExitError
+		answered := errors.As(failed, &exit) && exit.Code > 0
+		if failed != nil && !told[answered] && ctx.Err() == nil {
+			told[answered] = true
+			ends, _ := ctx.Deadline()
+			d.Tell.Warn("", "%v: not known to be undone yet: trying again, for up to %s", failed, time.Until(ends).Round(time.Second))
 		}
 		if ctx.Err() != nil {
 			return Unknown, tell.Hint(errors.Join(why, fmt.Errorf("%s: it could not be seen that it was undone: %w", d.Node, errors.Join(failed, ctx.Err()))),

@@ -1,11 +1,15 @@
 package tbdeploy
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/tbtest"
+	"github.com/railiance/railiance/tools/internal/tell"
+	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
 
 // What cannot be put back is not said to be back: the node tries again, says why
@@ -67,6 +71,54 @@ mount -t tmpfs -o size=64k tmpfs /etc/udev/rules.d
 	on(t, n, free)
 	must(t, n, "", "cancel")
 	if after := treeOf(t, n); after != before {
+		t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
+	}
+}
+
+// story is told, and does something about it.
+type story func(string)
+
+func (s story) Write(p []byte) (int, error) {
+	s(string(p))
+	return len(p), nil
+}
+
+// Who deploys is told at once what keeps the node from undoing it, not only when
+// nobody tries any more.
+func TestToldWhyNotYetUndone(t *testing.T) {
+	t.Parallel()
+	ring := liveRing(t)
+	n := ring.Node("ebony")
+	on(t, n, `mkdir -p /etc/udev/rules.d; mount -t tmpfs -o size=64k tmpfs /etc/udev/rules.d
+{ head -c 40000 /dev/zero | tr '\0' '#'; echo; } >`+rulesPath)
+	before := stateOf(t, n)
+	d := deployment(t, ring, "ebony")
+	refused(t, d, "or was not made by tb-deploy: "+rulesPath)
+	d.Overwrite = true
+	told := 0
+	d.Tell = &tell.Teller{W: story(func(line string) {
+		t.Log(line)
+		if strings.Contains(line, "not known to be undone yet") {
+			told++
+			if !strings.Contains(line, "No space left on device") || !strings.Contains(line, rulesPath+" is not as it was") {
+				t.Errorf("is told %q", line)
+			}
+			on(t, n, "rm /etc/udev/rules.d/filler")
+		}
+	})}
+	check, checks := d.Check, 0
+	worse := errors.New("worse")
+	d.Check = func(ctx context.Context) (thunderbolt.Diagnosis, error) {
+		if checks++; checks == 2 {
+			on(t, n, "cat /dev/zero >/etc/udev/rules.d/filler 2>/dev/null || true")
+			return thunderbolt.Diagnosis{}, worse
+		}
+		return check(ctx)
+	}
+	if r, err := d.Run(t.Context()); r.Outcome != Undone || !errors.Is(err, worse) || told != 1 {
+		t.Errorf("%s, %v, told %d times", r.Outcome, err, told)
+	}
+	if after := stateOf(t, n); after != before {
 		t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 	}
 }
