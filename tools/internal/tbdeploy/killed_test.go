@@ -10,6 +10,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/state"
 	"github.com/railiance/railiance/tools/internal/tbtest"
+	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
 
@@ -29,7 +30,7 @@ func TestStoppedInTheMiddle(t *testing.T) {
 		{"after it was applied", "ebony", apply, false, false},
 		{"and the node was switched off", "tapia", func(t *testing.T, d *Deployment, files []File) {
 			apply(t, d, files)
-			on(t, ring.Node(d.Node), "pkill -KILL -f /[p]ending/watch.sh")
+			on(t, ring.Node(d.Node), "pkill -KILL -f /[p]ending/watch.sh; echo edited >>"+hookPath)
 		}, true, false},
 		{"while it is confirmed", "baobab", func(t *testing.T, d *Deployment, files []File) {
 			apply(t, d, files)
@@ -61,7 +62,12 @@ func TestStoppedInTheMiddle(t *testing.T) {
 				if test.kept {
 					earlier = Confirmed
 				}
+				var said strings.Builder
+				d.Tell = &tell.Teller{W: &said}
 				cleared(t, d, earlier)
+				if want := "edited since it was deployed: " + hookPath; !test.kept && !strings.Contains(said.String(), want) {
+					t.Errorf("%q says nothing of what was %s", said.String(), want)
+				}
 			}
 			after := stateOf(t, n)
 			if test.kept == (after == before) {

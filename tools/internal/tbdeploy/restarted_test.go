@@ -33,6 +33,7 @@ func TestRestarted(t *testing.T) {
 	if now, err := look(t.Context(), remote, "", nil); err != nil || now.pending || now.kept != found.kept {
 		t.Errorf("%+v, %v", now, err)
 	}
+	on(t, n, "[ ! -e /var/lib/railiance/thunderbolt/edited ]")
 	// A confirmation whose answer is lost is one nevertheless.
 	if _, err := d.begin(t.Context(), remote, files); err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func (d *Deployment) call(ctx context.Context, remote host.Remote, input, name s
 // deployment had not come to its end it does only that, and says which it was.
 func (d *Deployment) begin(ctx context.Context, remote host.Remote, files []File) (earlier string, err error) {
 	var b strings.Builder
-	for _, name := range []string{"watch", "undo", "confirm", "boot"} {
+	for _, name := range []string{"watch", "undo", "cancel", "confirm", "boot"} {
 		fmt.Fprintf(&b, "script - %s.sh %s\n", name, base64.StdEncoding.EncodeToString([]byte(script(name))))
 	}
 	for _, f := range files {
@@ -74,6 +74,7 @@ func (d *Deployment) begin(ctx context.Context, remote host.Remote, files []File
 	var exit *host.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.Code == leftover:
+		d.edited(out)
 		earlier = Undone
 		if strings.Contains(out, Confirmed+"\n") {
 			earlier = Confirmed
@@ -136,6 +137,15 @@ func sentences(faults []thunderbolt.Fault) []string {
 	return all
 }
 
+// edited tells what the node has kept since it found it edited when it was undone.
+func (d *Deployment) edited(out string) {
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "edited since it was deployed: ") {
+			d.Tell.Warn("", "%s: %s", d.Node, host.Printable(strings.TrimSpace(line)))
+		}
+	}
+}
+
 var errCutOff = errors.New("the node has not answered since it was changed")
 
 // undo has the node undo it, or waits until it has done so by itself, and says
@@ -149,7 +159,8 @@ func (d *Deployment) undo(ctx context.Context, remote host.Remote, before string
 	told := map[bool]bool{} // by whether the node itself said why not
 	for {
 		limited, stop := context.WithTimeout(ctx, 20*time.Second)
-		_, failed := d.call(limited, remote, "", "cancel")
+		out, failed := d.call(limited, remote, "", "cancel")
+		d.edited(out)
 		stop()
 		if failed == nil {
 			var found *node
@@ -170,7 +181,7 @@ func (d *Deployment) undo(ctx context.Context, remote host.Remote, before string
 		}
 		if ctx.Err() != nil {
 			return Unknown, tell.Hint(errors.Join(why, fmt.Errorf("%s: it could not be seen that it was undone: %w", d.Node, errors.Join(failed, ctx.Err()))),
-				"mend what is named, then, on its console: sh /var/lib/railiance/thunderbolt/pending/undo.sh; its log is beside that")
+				"mend what is named, then, on its console: sh /var/lib/railiance/thunderbolt/pending/cancel.sh; its log is beside that")
 		}
 		select {
 		case <-ctx.Done():

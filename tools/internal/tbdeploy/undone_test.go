@@ -40,7 +40,7 @@ func must(t *testing.T, n *tbtest.Node, input, name string, args ...string) {
 func taken(files []File) string {
 	var b strings.Builder
 	encoded := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
-	for _, name := range []string{"watch", "undo", "confirm", "boot"} {
+	for _, name := range []string{"watch", "undo", "cancel", "confirm", "boot"} {
 		fmt.Fprintf(&b, "script - %s.sh %s\n", name, encoded(script(name)))
 	}
 	for _, f := range files {
@@ -97,7 +97,7 @@ func TestUndoneFileByFile(t *testing.T) {
 				t.Errorf("%q, %v", out, err)
 			}
 		}},
-		{"by hand", hour, func(t *testing.T) { on(t, n, endTimer+"sh "+pending+"/undo.sh; rm -rf "+pending) }},
+		{"by hand", hour, func(t *testing.T) { on(t, n, endTimer+"sh "+pending+"/cancel.sh") }},
 		{"given up, and who did so died", begun("3600"), func(t *testing.T) {
 			on(t, n, "cd "+pending+"; mv armed undoing")
 			gone(t, n)
@@ -135,7 +135,16 @@ func TestUndoneFileByFile(t *testing.T) {
 			if half {
 				on(t, n, "cd "+pending+"; mv whole list")
 			}
+			// What somebody wrote meanwhile is put back, too, but not thrown away.
+			edited := ""
+			if i%2 == 0 {
+				on(t, n, "echo edited >>"+hookPath)
+				edited = placed()[2].Text + "edited\n"
+			}
 			end.undo(t)
+			if got := on(t, n, "cat /var/lib/railiance/thunderbolt/edited/* 2>/dev/null || true"); got != edited {
+				t.Errorf("kept of what was edited since: %q, want %q", got, edited)
+			}
 			if after := treeOf(t, n); after != before {
 				t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
 			}

@@ -25,7 +25,7 @@ if [ -e "$P" ]; then
 		sh "$P/confirm.sh" >&2
 		echo confirmed
 	else
-		undone >&2
+		undone
 		echo undone
 	fi
 	exit 76

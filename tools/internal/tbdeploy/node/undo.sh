@@ -12,6 +12,13 @@ if [ -s "$P/applying" ] && [ "$(cat "$P/boot")" = "$(cat /proc/sys/kernel/random
 fi
 # Whose file, and who may read it, is part of it.
 same() { cmp -s "$1" "$2" && [ "$(stat -c '%F %a %u %g' -- "$1")" = "$(stat -c '%F %a %u %g' -- "$2")" ]; }
+# What somebody wrote there since then is in no other place.
+keep() {
+	[ -f "$path" ] && [ ! -L "$path" ] && ! cmp -s "$P/new/$n" "$path" || return
+	[ "$old" = gone ] || ! cmp -s "$was" "$path" || return
+	as=$D/edited/$(date -u -r "$path" +%Y%m%dT%H%M%SZ)-$n-${path##*/}
+	mkdir -p "$D/edited" && cp -p -- "$path" "$as" && echo "edited since it was deployed: $path: that is in $as"
+}
 failed=0
 while read -r n mode path new old; do
 	rm -f -- "$path.railiance-new" "$path.railiance-old"
@@ -20,7 +27,9 @@ while read -r n mode path new old; do
 		[ "$(readlink -- "$path")" != "$(cat "$was.link")" ] || continue
 	elif [ "$old" = there ]; then
 		! same "$was" "$path" || continue
-	else
+	fi
+	keep
+	if [ "$old" = gone ] && [ ! -e "$was.link" ]; then
 		rm -f -- "$path" || failed=1
 		continue
 	fi
