@@ -148,7 +148,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	cmd.SysProcAttr.Setpgid = true
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = Grace
-	if err := cmd.Start(); err != nil {
+	if err := childrenOf(ctx).start(p); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}
 	return p, nil
@@ -157,6 +157,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 // Wait waits for the end of the program and of its process group.
 func (p *Process) Wait() error {
 	err := p.cmd.Wait()
+	childrenOf(p.ctx).ended(p)
 	if p.remote != nil {
 		p.remote.flush()
 	}

@@ -79,8 +79,8 @@ func (c *Connections) Remote(target string) Remote {
 }
 
 // Close ends the connections, with what still runs over them, and removes their
-// folder.
-func (c *Connections) Close() error {
+// folder. It does so also when ctx is done: a run that was stopped closes them too.
+func (c *Connections) Close(ctx context.Context) error {
 	defer c.lock.Close()
 	sockets, err := os.ReadDir(c.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,8 +89,7 @@ func (c *Connections) Close() error {
 	if err != nil {
 		return fmt.Errorf("ssh connections: %w", err)
 	}
-	// Not the caller's context: a run that was stopped closes them too.
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	for _, socket := range sockets {
 		if socket.Type()&fs.ModeSocket == 0 || len(socket.Name()) != controlName {

@@ -134,7 +134,7 @@ func TestRealSSH(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := connections.Close(); err != nil {
+		if err := connections.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -177,7 +177,7 @@ func TestRealSSH(t *testing.T) {
 	if err := Run(t.Context(), r.Command(sh("true"))); err != nil {
 		t.Error(err)
 	}
-	if err := connections.Close(); err != nil {
+	if err := connections.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(connections.dir); !errors.Is(err, os.ErrNotExist) {
@@ -210,7 +210,7 @@ func TestRealSSHAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer connections.Close()
+	defer connections.Close(t.Context())
 	r := connections.Remote(s.Target)
 	r.Options = s.Remote.Options
 	said := make(chan string)

@@ -20,7 +20,7 @@ func TestConnectionsOfTheKilledAreSwept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer living.Close()
+	defer living.Close(t.Context())
 	dead, young := filepath.Join(parent, "railiance-ssh-1"), filepath.Join(parent, "railiance-ssh-2")
 	past := time.Now().Add(-time.Hour)
 	for _, dir := range []string{dead, young} {
@@ -37,7 +37,7 @@ func TestConnectionsOfTheKilledAreSwept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer next.Close()
+	defer next.Close(t.Context())
 	for dir, stays := range map[string]bool{dead: false, young: true, living.dir: true} {
 		if _, err := os.Lstat(dir); (err == nil) != stays {
 			t.Errorf("%s: %v", dir, err)
@@ -61,7 +61,7 @@ func TestConnectionsInALongPlace(t *testing.T) {
 		if filepath.Dir(c.dir) != "/tmp" {
 			t.Errorf("the connections are in %s", c.dir)
 		}
-		if err := c.Close(); err != nil {
+		if err := c.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}

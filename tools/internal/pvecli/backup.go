@@ -101,7 +101,7 @@ func (e *estate) run(c choice, asked bool) *guestbackup.Run {
 }
 
 func (e *estate) backUp(ctx context.Context, run *guestbackup.Run, c choice, who named, everywhere bool) ([]guestbackup.Result, error) {
-	cluster, end, err := e.connect()
+	cluster, end, err := e.connect(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -14,13 +14,13 @@ import (
 
 // connect makes ready to ask the cluster of the context. The function ends the
 // connections.
-func (e *estate) connect() (*pve.Cluster, func(), error) {
+func (e *estate) connect(ctx context.Context) (*pve.Cluster, func(), error) {
 	connections, err := host.OpenConnections("")
 	if err != nil {
 		return nil, nil, err
 	}
 	return &pve.Cluster{Context: e.cluster, Connections: connections}, func() {
-		if err := connections.Close(); err != nil {
+		if err := connections.Close(ctx); err != nil {
 			e.Tell.Warn("", "%v", err)
 		}
 	}, nil

@@ -78,7 +78,7 @@ func (d discovered) text(w io.Writer) {
 }
 
 func (e *estate) discoverAndShow(ctx context.Context) error {
-	c, end, err := e.connect()
+	c, end, err := e.connect(ctx)
 	if err != nil {
 		return err
 	}

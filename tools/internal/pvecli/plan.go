@@ -100,7 +100,7 @@ func (p *planning) do(ctx context.Context) error {
 }
 
 func (p *planning) nodes(ctx context.Context) error {
-	cluster, end, err := p.connect()
+	cluster, end, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (r *rehearsal) do(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	cluster, end, err := r.connect()
+	cluster, end, err := r.connect(ctx)
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (f *restoring) do(ctx context.Context, sh *plugin.Shell, guest string) erro
 	if err != nil {
 		return err
 	}
-	cluster, end, err := e.connect()
+	cluster, end, err := e.connect(ctx)
 	if err != nil {
 		return err
 	}

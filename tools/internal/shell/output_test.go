@@ -18,6 +18,7 @@ import (
 // TestMain is also an executable whose deed tells, prints more than a pipe
 // holds, and then leaves a proof that it came to its end.
 func TestMain(m *testing.M) {
+	stoppedDeed()
 	if proof := os.Getenv("DEED_PROOF"); proof != "" {
 		os.Exit(shell.Main("deed", func(sh *shell.Shell) *cobra.Command {
 			return &cobra.Command{RunE: func(*cobra.Command, []string) error {

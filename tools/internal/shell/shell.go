@@ -84,13 +84,24 @@ func Main(program string, verbs func(*Shell) *cobra.Command) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	ctx, children := host.WithChildren(ctx)
 	if err := host.WidenPath(); err != nil {
 		sh.Tell.Fail("", err)
 		return ExitFailed
 	}
 	root := verbs(sh)
 	sh.dress(root)
-	status := sh.status(root.ExecuteContext(ctx))
+	status, over := ExitFailed, make(chan struct{})
+	go func() {
+		defer close(over)
+		status = sh.status(root.ExecuteContext(ctx))
+	}()
+	story := &tell.Teller{Program: program, W: os.Stderr}
+	if attend(ctx, story, children, over) {
+		children.Kill()
+		story.Fail("", errors.New("ended at once, on a second signal"))
+		return ExitFailed
+	}
 	if err := out.incomplete(); err != nil {
 		sh.Tell.Fail("", fmt.Errorf("the result could not be written: %w", err))
 		status = max(status, ExitFailed)

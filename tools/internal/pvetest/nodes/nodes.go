@@ -43,7 +43,7 @@ func Start(t *testing.T) (*pvetest.World, clustercontext.Cluster, *host.Connecti
 	ok(t, err)
 	connections, err := host.OpenConnections(dir)
 	ok(t, err)
-	t.Cleanup(func() { _ = connections.Close() })
+	t.Cleanup(func() { _ = connections.Close(t.Context()) })
 	return w, contexts.Clusters[0], connections
 }
 
