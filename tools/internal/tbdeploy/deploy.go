@@ -88,8 +88,13 @@ func (d *Deployment) Run(ctx context.Context) (r Result, err error) {
 		}
 	}
 	d.Show(r.Changes)
-	// What was edited is shown with the changes before it is refused.
-	if edited := found.edited(files); len(edited) > 0 && !d.Overwrite {
+	if found.pending {
+		d.Tell.Warn("", "%s: an earlier deployment has not come to its end: it is brought to that first, and what differs may be its doing", d.Node)
+	}
+	// What was edited is shown with the changes before it is refused. Where an
+	// earlier deployment is not at its end, the files are its own, as far as can be
+	// known; it is brought to its end, and no more than that is done.
+	if edited := found.edited(files); len(edited) > 0 && !d.Overwrite && !found.pending {
 		out := "put what matters into the context, then deploy with --overwrite"
 		if d.Rollback {
 			out = "look at what would be lost, then roll back with --rollback --overwrite"
