@@ -104,7 +104,7 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 	_, delay := timers(len(d.Plan.Nodes))
 	settled := time.Duration(2*delay+6) * time.Second
 	last := errors.New("there was no time for a check")
-	after := before
+	after, told := before, false
 	for time.Since(began) < d.Window-3*time.Second {
 		var err error
 		after, err = d.Check(limited)
@@ -120,6 +120,10 @@ func (d *Deployment) try(ctx context.Context, remote host.Remote, before thunder
 		}
 		if len(worse) > 0 {
 			last = fmt.Errorf("it is worse than before: %s", strings.Join(sentences(worse), "; "))
+			if !told {
+				told = true
+				d.Tell.Say("", "%s: so far %v: looking again, for up to %s", d.Node, last, (d.Window - time.Since(began)).Round(time.Second))
+			}
 		}
 		select {
 		case <-limited.Done():

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/tbtest"
+	"github.com/railiance/railiance/tools/internal/tell"
 	"github.com/railiance/railiance/tools/internal/thunderbolt"
 )
 
@@ -22,9 +23,15 @@ func TestWorse(t *testing.T) {
 	t.Run("another MTU", func(t *testing.T) {
 		d := deployment(t, ring, "ebony") // its checks know the right one
 		d.Plan.MTU, d.Window = 9000, 25*time.Second
+		var said strings.Builder
+		d.Tell = &tell.Teller{W: &said}
 		r, err := d.Run(t.Context())
 		if err == nil || r.Outcome != Undone || !strings.Contains(err.Error(), "it is worse than before: ebony thunderbolt0 has an MTU of 9000 instead of 65520") {
 			t.Errorf("%s, %v", r.Outcome, err)
+		}
+		// Who waits knows at once what for.
+		if strings.Count(said.String(), "so far it is worse than before: ebony thunderbolt0 has an MTU") != 1 {
+			t.Errorf("is told\n%s", &said)
 		}
 		if after := stateOf(t, n); after != before {
 			t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
