@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -177,7 +178,9 @@ func TestRealSSH(t *testing.T) {
 	if err := Run(t.Context(), r.Command(sh("true"))); err != nil {
 		t.Error(err)
 	}
-	if err := connections.Close(t.Context()); err != nil {
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := connections.Close(stopped); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(connections.dir); !errors.Is(err, os.ErrNotExist) {
