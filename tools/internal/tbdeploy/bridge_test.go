@@ -70,7 +70,7 @@ func TestLinksComeBack(t *testing.T) {
 	ring := liveRing(t)
 	n := ring.Node("tapia")
 	on(t, n, "echo '# mine' >/etc/mine.rules; ln -s ../../mine.rules "+rulesPath+"; ln -s '/no where' "+hookPath+`
-mkdir -p /etc/systemd/network; echo '[Match]' >/etc/systemd/network/10-railiance-thunderbolt0.link; cd /etc/systemd/network; chmod 640 *; chown 0:4 *`)
+mkdir -p /etc/systemd/network; echo '[Match]' >/etc/systemd/network/10-railiance-thunderbolt0.link; cd /etc/systemd/network; chmod 640 *; chown 0:4 *; : >"10-a copy.link"; : >"/etc/network/interfaces.d/a copy"`)
 	before, tree := stateOf(t, n), treeOf(t, n)
 	d := deployment(t, ring, "tapia")
 	d.Paths = map[string]string{"thunderbolt0": "pci-0000:00:0d.2", "thunderbolt1": "pci-0000:00:0d.3"}

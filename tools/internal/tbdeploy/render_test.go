@@ -162,7 +162,8 @@ func TestDiff(t *testing.T) {
 // names no place to write to.
 func TestHostileAnswers(t *testing.T) {
 	for _, args := range [][]string{
-		{"was", "x", "%%%"}, {"path", "0644", stanzaPath}, {"file"}, {"record"},
+		{"was", "x", "=%%%"}, {"was", "x", "eA=="}, {"path", "0644", stanzaPath}, {"file"}, {"file", "="}, {"record"}, {"record", "-"},
+		{"leads", "x", "=eA=="}, {"leads", "x", "="}, {"leads", "x"},
 	} {
 		n := node{files: map[string]Has{}, record: map[string]string{}}
 		if err := n.tell(args[0], args[1:]); err == nil {
@@ -175,7 +176,12 @@ func TestHostileAnswers(t *testing.T) {
 			t.Errorf("%q is taken as a place to write to", path)
 		}
 	}
-	n := node{before: []File{{}}}
+	// Somebody else's file may be called as it likes.
+	n := node{others: map[string]string{}}
+	if err := n.tell("other", []string{"/etc/network/interfaces.d/a", "copy", "=YQ=="}); err != nil || n.others["/etc/network/interfaces.d/a copy"] != "a" {
+		t.Errorf("%q, %v", n.others, err)
+	}
+	n = node{before: []File{{}}}
 	if err := n.tell("path", []string{"4755", hookPath}); err == nil {
 		t.Error("a kept file with a mode of its own is taken")
 	}

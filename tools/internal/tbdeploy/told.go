@@ -44,24 +44,24 @@ func (n *node) tell(kind string, args []string) error {
 	case "leads":
 		return n.leads(args)
 	case "file", "record", "other", "link", "was":
-		has, err := content(args)
+		path, has, err := content(args)
 		if err != nil {
 			return err
 		}
 		switch kind {
 		case "file":
-			n.files[args[0]] = has
+			n.files[path] = has
 		case "other":
-			n.others[args[0]] = has.Text
+			n.others[path] = has.Text
 		case "link":
-			n.links[args[0]] = has.Text
+			n.links[path] = has.Text
 		case "was":
 			f := File{Text: has.Text, Gone: !has.There}
 			if !f.Gone {
-				f.Kept = keptAs(args[0])
+				f.Kept = keptAs(path)
 			}
 			if has.Odd {
-				n.lost = append(n.lost, args[0])
+				n.lost = append(n.lost, path)
 			}
 			n.before = append(n.before, f)
 		case "record":
@@ -78,42 +78,46 @@ func (n *node) tell(kind string, args []string) error {
 
 // leads notes where a symbolic link leads, of what was told last.
 func (n *node) leads(args []string) error {
-	has, err := content(args)
+	path, has, err := content(args)
 	to := strings.TrimSuffix(has.Text, "\n")
 	if err != nil || to == "" {
 		return errors.Join(errors.New("a symbolic link that leads nowhere"), err)
 	}
-	if f, is := n.files[args[0]]; is {
+	if f, is := n.files[path]; is {
 		f.Link = to
-		n.files[args[0]] = f
+		n.files[path] = f
 		return nil
 	}
 	if len(n.before) == 0 {
 		return errors.New("a symbolic link without a place")
 	}
 	last := &n.before[len(n.before)-1]
-	last.Link, last.Gone, last.Kept = to, false, keptAs(args[0])
+	last.Link, last.Gone, last.Kept = to, false, keptAs(path)
 	return nil
 }
 
 // keptAs is a path of what a node has kept as begin takes it.
 func keptAs(p string) string { return strings.TrimPrefix(p, "/var/lib/railiance/thunderbolt/kept/") }
 
-func content(args []string) (Has, error) {
-	if len(args) == 1 {
-		return Has{There: true}, nil // an empty file
+// content is what a node tells of a path, in one word after it. The path of
+// somebody else's file may have spaces.
+func content(args []string) (path string, has Has, err error) {
+	path, word := strings.Join(args[:len(args)-1], " "), args[len(args)-1]
+	switch encoded, is := strings.CutPrefix(word, "="); {
+	case path == "":
+		return "", Has{}, errors.New("nothing of " + host.Printable(word))
+	case word == "-":
+		return path, Has{}, nil
+	case word == "!":
+		return path, Has{Odd: true}, nil
+	case is:
+		text, err := base64.StdEncoding.DecodeString(encoded)
+		if err != nil {
+			return "", Has{}, fmt.Errorf("%s: %w", host.Printable(path), err)
+		}
+		return path, Has{There: true, Text: string(text)}, nil
 	}
-	switch args[1] {
-	case "-":
-		return Has{}, nil
-	case "!":
-		return Has{Odd: true}, nil
-	}
-	text, err := base64.StdEncoding.DecodeString(args[1])
-	if err != nil {
-		return Has{}, fmt.Errorf("%s: %w", host.Printable(args[0]), err)
-	}
-	return Has{There: true, Text: string(text)}, nil
+	return "", Has{}, fmt.Errorf("nothing of %s", host.Printable(strings.Join(args, " ")))
 }
 
 // ours tells whether tb-deploy writes at the path: what a node has kept must not

@@ -4,7 +4,7 @@ shift 2
 tell() { printf '%s %s\n' "$word" "$*"; }
 show() { # KIND FILE [WHAT TO SAY WHERE THERE IS NONE]
 	if [ -f "$2" ]; then
-		tell "$1 $2 $(head -c 200000 -- "$2" | base64 -w 0)"
+		tell "$1 $2 =$(head -c 200000 -- "$2" | base64 -w 0)"
 	elif [ -e "$2" ]; then
 		tell "$1 $2 !"
 	else
@@ -13,7 +13,7 @@ show() { # KIND FILE [WHAT TO SAY WHERE THERE IS NONE]
 }
 for f; do
 	show file "$f"
-	[ ! -L "$f" ] || tell "leads $f $(readlink -- "$f" | base64 -w 0)"
+	[ ! -L "$f" ] || tell "leads $f =$(readlink -- "$f" | base64 -w 0)"
 done
 show record "$D/deployed"
 for f in /etc/network/interfaces /etc/network/interfaces.new /etc/network/interfaces.d/*; do
@@ -47,7 +47,7 @@ if [ -d "$D/kept" ]; then
 		while read -r n mode path new old; do
 			was=$D/kept/$last/old/$n
 			if [ "$old" = there ]; then show was "$was" "!"; else tell "was $was -"; fi
-			[ ! -e "$was.link" ] || tell "leads $was $(base64 -w 0 <"$was.link")"
+			[ ! -e "$was.link" ] || tell "leads $was =$(base64 -w 0 <"$was.link")"
 			tell "path $mode $path"
 		done <"$D/kept/$last/list"
 	fi
