@@ -35,7 +35,7 @@ func (p *Probe) Diagnose(ctx context.Context, names ...string) (thunderbolt.Diag
 		}
 		if before.Astray() && !told {
 			told = true
-			most := patience - time.Since(began)
+			most := max(patience-time.Since(began), again) // a first look may have been slow
 			if set {
 				most = min(most, time.Until(ends))
 			}
