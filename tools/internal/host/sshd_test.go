@@ -169,7 +169,7 @@ func TestRealSSH(t *testing.T) {
 		t.Errorf("%d connections, %v; want one that all share", len(sockets), err)
 	}
 	// The shared connection is gone under a program that runs.
-	err = Run(t.Context(), r.Command(sh(`sleep 0.3 & kill -KILL $(ps -o ppid= -p $PPID); wait`)))
+	err = Run(t.Context(), r.Command(untilItRuns(t, `kill -KILL $(ps -o ppid= -p $PPID); read never`)))
 	var lost *SSHError
 	if !errors.As(err, &lost) || lost.Kind != SSHLost {
 		t.Errorf("%v, want a lost connection", err)
@@ -197,6 +197,27 @@ func TestRealSSH(t *testing.T) {
 		}
 	}
 }
+
+// untilItRuns is a program that does what line says only when we know that it
+// runs: what kills a connection at once may do so before the word of that is here.
+func untilItRuns(t *testing.T, line string) Command {
+	t.Helper()
+	r, w := io.Pipe()
+	t.Cleanup(func() { _ = w.Close() })
+	c := sh("echo it runs >&2; read go; " + line)
+	c.Stdin = r
+	c.Stderr = writer(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "it runs") {
+			go func() { _, _ = io.WriteString(w, "go\n"); _ = w.Close() }()
+		}
+		return len(p), nil
+	})
+	return c
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 type zeros struct{}
 
