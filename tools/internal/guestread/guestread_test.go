@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"filippo.io/age"
 
@@ -154,6 +155,106 @@ func TestNothingElseIsProven(t *testing.T) {
 	}
 	if _, err := g.read(t.Context(), g.key); err == nil || !strings.Contains(err.Error(), "vm-100.age: missing") {
 		t.Errorf("gone: %v", err)
+	}
+}
+
+// counting is a store that counts what is read of its files, which it makes
+// longer by what tail yields.
+type counting struct {
+	store.Store
+	tail io.Reader
+	n    int64
+	seen func()
+}
+
+func (c *counting) Open(ctx context.Context, name string) (io.ReadCloser, error) {
+	f, err := c.Store.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{c.reader(io.MultiReader(f, c.tail)), f}, nil
+}
+
+func (c *counting) reader(r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := r.Read(p)
+		c.n += int64(n)
+		if c.seen != nil {
+			c.seen()
+		}
+		return n, err
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// An artifact that a store makes longer than was signed, even without an end, is
+// not read on.
+func TestWhatIsTooLongIsNotReadToItsEnd(t *testing.T) {
+	g := seals(t)
+	endless := &counting{Store: g.store, tail: io.LimitReader(readerFunc(func(p []byte) (int, error) { return len(p), nil }), 1<<30)}
+	g.store = endless
+	if _, err := g.read(t.Context(), g.key); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Error(err)
+	}
+	if over := endless.n - g.artifact.Size; over > 1<<20 {
+		t.Errorf("%d bytes more than were signed were read", over)
+	}
+}
+
+// Who stops does not wait for the rest of an archive.
+func TestReadingStops(t *testing.T) {
+	g := seals(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	slow := &counting{Store: g.store, tail: strings.NewReader("")}
+	slow.seen = func() {
+		if slow.n > 100<<10 {
+			stop()
+		}
+	}
+	g.store = slow
+	if _, err := g.read(ctx, g.key); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if slow.n > 250<<10 {
+		t.Errorf("%d of %d bytes were read", slow.n, g.artifact.Size)
+	}
+}
+
+// What somebody has put there that was encrypted to somebody else is no matter
+// of a key that is missing.
+func TestAnotherIsNotAKeyThatIsMissing(t *testing.T) {
+	g, other := seals(t), seals(t)
+	b, err := os.ReadFile(filepath.Join(other.dir, other.artifact.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(g.dir, g.artifact.Name)
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, b, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.read(t.Context(), g.key); err == nil || errors.Is(err, unseal.ErrNoKey) || !strings.Contains(err.Error(), "vm-100.age: ") {
+		t.Error(err)
+	}
+}
+
+// Why an archive cannot be read explains what is wrong in it, and shows at its
+// end only.
+func TestTheEndExplainsTheMiddle(t *testing.T) {
+	g := seals(t)
+	altered := errors.New("altered")
+	odd := bytes.Clone(g.plain)
+	clear(odd[:1<<10])
+	for name, about := range map[string]guestset.About{"its head": g.about, "another account": {}} {
+		if err := guestread.Check(guestset.KindVMA, io.MultiReader(bytes.NewReader(odd), iotest.ErrReader(altered)), about); !errors.Is(err, altered) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -391,6 +391,51 @@ func TestRestoreOfWhatIsWrong(t *testing.T) {
 	}
 }
 
+// A restore that fails takes away what it has made, and no disk that had the
+// number before: it may be the last that is left of a guest.
+func TestRestoreBesideDisksOfTheNumber(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	images := filepath.Join(w.Dir, "nodes", "baobab", "var/lib/vz/images/300")
+	before := filepath.Join(images, "vm-300-disk-7.raw")
+	ok(t, os.MkdirAll(images, 0o755))
+	ok(t, os.WriteFile(before, []byte("the last of it"), 0o600))
+	r := w.restore()
+	r.ID, r.Storage = 300, "local"
+	ok(t, w.SetFault("qmrestore-baobab", "fail after 2000000"))
+	_, err := r.Do(soon(t), s.Source)
+	fails(t, err, "guest 300")
+	ok(t, w.Quiet(10*time.Second))
+	if !strings.Contains(w.said.String(), "there is no guest 300, and yet its disks local:300/vm-300-disk-7.raw: they stay") {
+		t.Errorf("nothing tells of it: %s", w.said)
+	}
+	if left, err := os.ReadDir(images); err != nil || len(left) != 1 || w.has(t, 300) != "" {
+		t.Errorf("%v, %v; 300 is on %q", left, err, w.has(t, 300))
+	}
+	if b, err := os.ReadFile(before); err != nil || string(b) != "the last of it" {
+		t.Errorf("the disk that was there before: %q, %v", b, err)
+	}
+}
+
+// What ends well before it has read all of the archive has not restored it.
+func TestRestoreThatEndsTooSoon(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	program := filepath.Join(w.NodeDir("baobab"), "bin", "qmrestore")
+	ok(t, os.Remove(program))
+	ok(t, os.WriteFile(program, []byte("#!/bin/sh\necho restore vma archive: all of it\nhead -c 100000 >/dev/null\n"), 0o755))
+	r := w.restore()
+	r.ID, r.Start = 300, true
+	done, err := r.Do(soon(t), s.Source)
+	fails(t, err, "guest 300 on baobab: ended well before all of the archive was read")
+	if done.Started {
+		t.Error("it was started")
+	}
+	w.clean(t, 300)
+}
+
 // Somebody takes the number while the restore begins: what they made stays.
 func TestRestoreWhereSomebodyIsFaster(t *testing.T) {
 	w := start(t)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -177,6 +178,7 @@ func TestRestoreThatFails(t *testing.T) {
 		"unknown storage":  {storage: "nosuch", want: "storage 'nosuch' does not exist", made: true},
 		"no node":          {node: "ravinala", want: "no node", before: true},
 		"nothing":          {archive: strings.NewReader(""), want: "unexpected EOF", before: true},
+		"ends in its head": {archive: io.MultiReader(bytes.NewReader(archive[:4<<10]), iotest.ErrReader(torn)), want: "the store is gone", before: true},
 		"never begins":     {archive: iotest.ErrReader(torn), want: "the store is gone", before: true},
 		"cut off":          {archive: half(), want: "exit status 255", made: true},
 		"fails on the way": {archive: io.MultiReader(half(), iotest.ErrReader(torn)), want: "the store is gone", made: true},
@@ -265,6 +267,21 @@ func TestDestroyOfSomebodyElses(t *testing.T) {
 	ok(t, c.Destroy(soon(t), Made{ID: 101, Type: VM, Node: "baobab"}))
 	if there(t, w, 101) {
 		t.Error("the stub is still there")
+	}
+}
+
+// That a destroyed guest is gone is seen, and not believed.
+func TestDestroyThatIsNone(t *testing.T) {
+	w, c := world(t)
+	ok(t, w.AddVM(pvetest.VM{ID: 300, Node: "baobab", Name: "drilled", Tags: []string{DrillTag}}))
+	qm := filepath.Join(w.NodeDir("baobab"), "bin", "qm")
+	real, err := os.Readlink(qm)
+	ok(t, err)
+	ok(t, os.Remove(qm))
+	ok(t, os.WriteFile(qm, []byte("#!/bin/bash\n[ \"$1\" = destroy ] || exec -a qm '"+real+"' \"$@\"\n"), 0o755))
+	err = c.Destroy(soon(t), Made{ID: 300, Type: VM, Node: "baobab"})
+	if err == nil || !strings.Contains(err.Error(), "guest 300 on baobab: was destroyed, and is still there") || !there(t, w, 300) {
+		t.Error(err)
 	}
 }
 
