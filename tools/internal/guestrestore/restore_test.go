@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sys/unix"
 
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
@@ -434,6 +435,27 @@ func TestRestoreThatEndsTooSoon(t *testing.T) {
 		t.Error("it was started")
 	}
 	w.clean(t, 300)
+}
+
+// Two runs do not make one guest, and the second leaves the note of the first.
+func TestRestoreOfWhatIsBeingRestored(t *testing.T) {
+	w := start(t)
+	ok(t, w.AddVM(web()))
+	s := w.backup(t, 100, nil)
+	ok(t, os.MkdirAll(string(w.memory), 0o700))
+	note := filepath.Join(string(w.memory), "restoring-300.json")
+	ok(t, os.WriteFile(note, []byte("of the first"), 0o600))
+	first, err := os.Open(note)
+	ok(t, err)
+	defer first.Close()
+	ok(t, unix.Flock(int(first.Fd()), unix.LOCK_EX))
+	r := w.restore()
+	r.ID = 300
+	_, err = r.Do(soon(t), s.Source)
+	fails(t, err, "guest 300: another run is restoring it")
+	if b, err := os.ReadFile(note); err != nil || string(b) != "of the first" || w.has(t, 300) != "" {
+		t.Errorf("the note holds %q, %v; 300 is on %q", b, err, w.has(t, 300))
+	}
 }
 
 // Somebody takes the number while the restore begins: what they made stays.

@@ -113,6 +113,31 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// Nor is more kept than any cluster has, however short each entry is.
+func TestMoreThanAnybodyHas(t *testing.T) {
+	many := func(n int, entry string) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, entry, 100+i)
+		}
+		return b.String()
+	}
+	for n, refused := range map[int]bool{entriesMax: false, entriesMax + 1: true} {
+		if _, err := vmlist([]byte(`{"ids":{` + many(n, `"%d":{"node":"a","type":"qemu"}`) + `}}`)); (err != nil) != refused || refused && !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%d guests: %v", n, err)
+		}
+		if _, err := readSettings([]byte(`{` + many(n, `"k%d":1`) + `}`)); (err != nil) != refused || refused && !strings.Contains(err.Error(), "too many") {
+			t.Errorf("%d settings: %v", n, err)
+		}
+	}
+	if all := words(text(many(1000, "tag%d"))); len(all) != 100 {
+		t.Errorf("%d tags", len(all))
+	}
+}
+
 // What a node says never makes us fall, and never makes a guest whose parts
 // could act.
 func FuzzAnswers(f *testing.F) {
