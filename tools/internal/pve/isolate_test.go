@@ -13,7 +13,7 @@ import (
 func TestIsolate(t *testing.T) {
 	w, c := world(t)
 	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Net: true, Keys: map[string]string{
-		"hostpci0": "0000:01:00,pcie=1", "usb1": "host=1234:5678", "hookscript": "local:snippets/hook.pl", "onboot": "1",
+		"hostpci0": "0000:01:00,pcie=1", "usb1": "host=1234:5678", "parallel0": "/dev/parport0", "virtiofs0": "shared", "hookscript": "local:snippets/hook.pl", "onboot": "1",
 		"serial0": "socket", "serial1": "/dev/ttyS0", "args": "-nic user", "net1": "virtio=BC:24:11:00:00:99,bridge=vmbr1",
 	}}))
 	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Keys: map[string]string{"net0": "name=eth0,bridge=vmbr0", "dev0": "/dev/dri/card0"}}))
@@ -25,7 +25,7 @@ func TestIsolate(t *testing.T) {
 		}
 	}
 	for id, want := range map[int]map[string]string{
-		100: {"hostpci0": "", "usb1": "", "hookscript": "", "serial1": "", "args": "", "serial0": "socket", "onboot": "0", "name": "web"},
+		100: {"hostpci0": "", "usb1": "", "parallel0": "", "virtiofs0": "", "hookscript": "", "serial1": "", "args": "", "serial0": "socket", "onboot": "0", "name": "web"},
 		200: {"dev0": ""},
 	} {
 		for key, value := range want {

@@ -261,8 +261,12 @@ func TestDestroyOfSomebodyElses(t *testing.T) {
 	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web"}))
 	ok(t, w.AddVM(pvetest.VM{ID: 101, Node: "baobab", Lock: "create", Memory: 128}))
 	ok(t, w.SetKey(101, "ostype", ""))
-	if err := c.Destroy(soon(t), Made{ID: 100, Type: VM, Node: "baobab"}); err == nil || !there(t, w, 100) {
-		t.Errorf("%v", err)
+	ok(t, w.AddVM(pvetest.VM{ID: 102, Node: "baobab", Lock: "backup", Memory: 128}))
+	ok(t, w.SetKey(102, "ostype", ""))
+	for _, id := range []int{100, 102} {
+		if err := c.Destroy(soon(t), Made{ID: id, Type: VM, Node: "baobab"}); err == nil || !strings.Contains(err.Error(), "it is not touched") || !there(t, w, id) {
+			t.Errorf("%d: %v", id, err)
+		}
 	}
 	ok(t, c.Destroy(soon(t), Made{ID: 101, Type: VM, Node: "baobab"}))
 	if there(t, w, 101) {
