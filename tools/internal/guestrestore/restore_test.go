@@ -419,6 +419,27 @@ func TestRestoreBesideDisksOfTheNumber(t *testing.T) {
 	}
 }
 
+// A guest that was to be replaced, and was not touched before the restore
+// failed, is not what the restore has made: it stays.
+func TestReplaceThatFailsBeforeAnything(t *testing.T) {
+	w := start(t)
+	vm := web()
+	vm.Running = false
+	ok(t, w.AddVM(vm))
+	s := w.backup(t, 100, nil)
+	want := w.disk(t, 100, "scsi0")
+	program := filepath.Join(w.NodeDir("baobab"), "bin", "qmrestore")
+	ok(t, os.Remove(program))
+	ok(t, os.WriteFile(program, []byte("#!/bin/sh\necho restore vma archive: all of it\ncat >/dev/null\nexit 255\n"), 0o755))
+	r := w.restore()
+	r.Replace = true
+	_, err := r.Do(soon(t), s.Source)
+	fails(t, err, "guest 100")
+	if w.has(t, 100) != "baobab" || !bytes.Equal(w.disk(t, 100, "scsi0"), want) {
+		t.Errorf("the guest that was there is gone, or another: %v", err)
+	}
+}
+
 // What ends well before it has read all of the archive has not restored it.
 func TestRestoreThatEndsTooSoon(t *testing.T) {
 	w := start(t)
