@@ -76,7 +76,7 @@ const everywhere = "tell"
 
 // forTests are packages that only tests may import. They may do as they like.
 func forTests() []string {
-	return []string{"fake", "layertest", "mustrun", "pvetest", "pvetest/pveworld", "pvetest/nodes", "tbtest", "tbtest/ring", "tbtest/tbdemo", "store/storetest", "store/storetest/servers", "vma/vmatest", "vma/vmatest/mkvma", "guestbackup/guestbench"}
+	return []string{"fake", "layertest", "mustrun", "pvetest", "pvetest/pveworld", "pvetest/nodes", "tbtest", "tbtest/ring", "tbtest/tbdemo", "store/storetest", "store/storetest/servers", "vma/vmatest", "vma/vmatest/mkvma", "guestbackup/guestbench", "guestbackup/backuptest"}
 }
 
 // soleImporters are packages that few may import.

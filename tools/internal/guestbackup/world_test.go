@@ -3,23 +3,19 @@ package guestbackup_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"filippo.io/age"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/guestbackup/backuptest"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/pve"
@@ -55,7 +51,7 @@ guests:
 func newWorld(t *testing.T, dir, more string) *world {
 	t.Helper()
 	w := &world{cluster: &cluster{guests: map[int]pve.Guest{}}, dir: dir, said: &bytes.Buffer{}, now: time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)}
-	w.key = w.keys(t)
+	w.key = backuptest.Keys(t, dir)
 	w.write(t, "layer/layer.yaml", fmt.Sprintf(policy, w.path("host_key"), more))
 	for _, name := range []string{"one", "two", "three"} {
 		if err := os.MkdirAll(w.path("sites", name), 0o700); err != nil {
@@ -84,43 +80,6 @@ func (w *world) write(t *testing.T, name, text string) {
 	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// keys makes, or reads, the key of the host and that of the reader.
-func (w *world) keys(t *testing.T) *age.X25519Identity {
-	t.Helper()
-	if b, err := os.ReadFile(w.path("reader.txt")); err == nil {
-		key, err := age.ParseX25519Identity(string(b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return key
-	}
-	reader, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := age.GenerateX25519Identity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sshKey, err := ssh.NewPublicKey(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.write(t, "reader.txt", reader.String())
-	w.write(t, "host_key", string(pem.EncodeToMemory(block)))
-	w.write(t, "allowed_signers", "host "+string(ssh.MarshalAuthorizedKey(sshKey)))
-	w.write(t, ".sops.yaml", fmt.Sprintf("creation_rules:\n  - age: %s,%s\n", reader.Recipient(), other.Recipient()))
-	return reader
 }
 
 func (w *world) run(t *testing.T) *guestbackup.Run {
@@ -176,24 +135,12 @@ func (w *world) trust(t *testing.T) *sign.Trust {
 // files are what lies in the folder of a guest in the site.
 func (w *world) files(t *testing.T, site, folder string) []string {
 	t.Helper()
-	entries, err := os.ReadDir(w.path("sites", site, folder))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
+	return backuptest.Files(t, w.path("sites", site, folder))
 }
 
 func (w *world) tells(t *testing.T, parts ...string) {
 	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(w.said.String(), part) {
-			t.Errorf("nothing tells %q in\n%s", part, w.said)
-		}
-	}
+	backuptest.Tells(t, w.said, parts...)
 }
 
 // cluster is guests in memory.

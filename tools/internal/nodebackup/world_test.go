@@ -4,23 +4,20 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"database/sql"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"filippo.io/age"
-	"golang.org/x/crypto/ssh"
 	_ "modernc.org/sqlite"
 
 	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/guestbackup"
+	"github.com/railiance/railiance/tools/internal/guestbackup/backuptest"
 	"github.com/railiance/railiance/tools/internal/guestread"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/layer"
@@ -59,7 +56,7 @@ func newWorld(t *testing.T) *world {
 		dir: t.TempDir(), nodes: machines, said: &bytes.Buffer{}, now: time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC),
 		pve: &pve.Cluster{Context: cluster, Connections: connections, Timeout: 10 * time.Second},
 	}
-	w.keys(t)
+	w.key = backuptest.Keys(t, w.dir)
 	w.write(t, "layer/layer.yaml", fmt.Sprintf("format: 1\nlayer: madagascar\nsign: %s\nguests:\n  cluster: madagascar\n  sites: [nas/one, nas/two]\n", filepath.Join(w.dir, "host_key")))
 	for _, name := range []string{"one", "two"} {
 		path := filepath.Join(w.dir, "sites", name)
@@ -87,22 +84,6 @@ func (w *world) write(t *testing.T, name, text string) {
 	}
 	ok(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	ok(t, os.WriteFile(path, []byte(text), 0o600))
-}
-
-func (w *world) keys(t *testing.T) {
-	t.Helper()
-	var err error
-	w.key, err = age.GenerateX25519Identity()
-	ok(t, err)
-	public, private, err := ed25519.GenerateKey(nil)
-	ok(t, err)
-	block, err := ssh.MarshalPrivateKey(private, "")
-	ok(t, err)
-	sshKey, err := ssh.NewPublicKey(public)
-	ok(t, err)
-	w.write(t, "host_key", string(pem.EncodeToMemory(block)))
-	w.write(t, "allowed_signers", "host "+string(ssh.MarshalAuthorizedKey(sshKey)))
-	w.write(t, ".sops.yaml", fmt.Sprintf("creation_rules:\n  - age: %s\n", w.key.Recipient()))
 }
 
 // database makes the config.db of a node, whose newest entry is only in its log
@@ -202,22 +183,10 @@ func (w *world) program(t *testing.T, node, name, script string) {
 
 func (w *world) files(t *testing.T, site, node string) []string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(w.dir, "sites", site, "node-"+node))
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
+	return backuptest.Files(t, filepath.Join(w.dir, "sites", site, "node-"+node))
 }
 
 func (w *world) tells(t *testing.T, parts ...string) {
 	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(w.said.String(), part) {
-			t.Errorf("nothing tells %q in\n%s", part, w.said)
-		}
-	}
+	backuptest.Tells(t, w.said, parts...)
 }
