@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -30,16 +31,22 @@ func childrenOf(ctx context.Context) *Children {
 	return c
 }
 
-// Names are what messages call those that run.
+// Names are what messages call those that run. Of one that runs elsewhere it is
+// the machine: the connection is what is waited for.
 func (c *Children) Names() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var names []string
 	for p := range maps.Keys(c.running) {
-		names = append(names, p.name)
+		name := p.name
+		if p.remote != nil {
+			machine, _, _ := strings.Cut(name, ": ")
+			name = "ssh " + machine
+		}
+		names = append(names, name)
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names)
 }
 
 // Kill kills those that run, with their process groups, and lets no other begin.

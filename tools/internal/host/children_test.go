@@ -53,3 +53,24 @@ func TestChildren(t *testing.T) {
 		t.Errorf("one that is nobody's child: %v", err)
 	}
 }
+
+// Of what runs elsewhere the machine is told, once.
+func TestChildrenElsewhere(t *testing.T) {
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\nexec sleep 300\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	ctx, children := WithChildren(t.Context())
+	for range 2 {
+		p, err := Start(ctx, Remote{Target: "root@baobab"}.Command(Command{Args: []string{"timeout", "30", "pvesh"}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Wait()
+	}
+	defer children.Kill()
+	if names := children.Names(); !reflect.DeepEqual(names, []string{"ssh root@baobab"}) {
+		t.Errorf("%q run", names)
+	}
+}
