@@ -5,12 +5,12 @@
 #   RESTORE := railiance-restore-s2
 #   include ../layer.mk
 
-SETTINGS += APPLY ASSET TO RELEASE BACK UNPACK KEEP_CONFIG CONTENTS_ONLY
+SETTINGS += ACKNOWLEDGE APPLY ASSET TO RELEASE BACK UNPACK KEEP_CONFIG CONTENTS_ONLY
 .DEFAULT_GOAL := help
 .PHONY: backup restore verify drill values
 
-backup: programs ## one complete set of the layer's assets: verified, encrypted, signed
-	$(run_backup) $(json)
+backup: programs ## one complete set of the layer's assets: verified, encrypted, signed; ACKNOWLEDGE=1: you know why sets are gone
+	$(run_backup) $(json) $${ACKNOWLEDGE:+--acknowledge}
 
 restore: programs ## lists the sets and prints the guide; APPLY=1 [AT=time] [ASSET=name TO=folder] [FROM=folder] [YES=1] performs it
 	@if [ -n "$$APPLY" ]; then \

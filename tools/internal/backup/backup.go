@@ -29,6 +29,8 @@ type Run struct {
 	Tool  string // name and version, for the manifest
 	Now   func() time.Time
 	Tell  *tell.Teller
+	// Acknowledge says that the operator knows of the lost sets that were told of.
+	Acknowledge bool
 
 	dir    *store.Dir
 	keys   setrun.Keys
@@ -72,7 +74,7 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 
 	r.folder = &setrun.Folder{
 		Store: dir, Layer: r.Layer.Name, Seen: r.Layer.Seen, Note: filepath.Join(dir.Path(), noteName),
-		Keys: r.keys, Tell: r.Tell, Now: r.Now,
+		Keys: r.keys, Tell: r.Tell, Now: r.Now, Acknowledge: r.Acknowledge,
 		Read: func(ctx context.Context) ([]catalog.Set, []catalog.Problem, error) {
 			return catalog.Read(ctx, dir, r.keys.Trust)
 		},

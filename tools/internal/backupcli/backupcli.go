@@ -19,11 +19,17 @@ import (
 
 // Command makes one set of the layer.
 func Command(sh *plugin.Shell) *cobra.Command {
-	return &cobra.Command{
+	var acknowledge bool
+	verb := &cobra.Command{
 		Short: "Back a layer up: one complete set of its assets, verified, encrypted, signed",
 		Long: `Catches every asset of the layer, checks it while it is written, encrypts it to
 the recipients of .sops.yaml, stores it, signs the manifest of the set, and then
 prunes by the layer's retention. Needs no private key and no network.
+
+With --acknowledge the set also notes that you know why sets are gone that nobody
+had pruned, as when a disk was replaced: verify and drills fail for them until
+then. It does so for what an earlier backup has told of, and not for what vanished
+since.
 
 Exit status: 0 the set is complete; 1 something failed (the other assets were
 still backed up); 2 usage or configuration; 3 another run holds the lock.`,
@@ -33,14 +39,16 @@ still backed up); 2 usage or configuration; 3 another run holds the lock.`,
 				return err
 			}
 			return sh.Deed(cmd.Context(), l, plugin.Backup, func(ctx context.Context) error {
-				return do(ctx, sh, l)
+				return do(ctx, sh, l, acknowledge)
 			})
 		},
 	}
+	verb.Flags().BoolVar(&acknowledge, "acknowledge", false, "tell no more of lost sets that were told of before")
+	return verb
 }
 
-func do(ctx context.Context, sh *plugin.Shell, l *layer.Layer) error {
-	run := &backup.Run{Layer: l, Tool: sh.Tool(), Now: sh.Now, Tell: sh.Tell}
+func do(ctx context.Context, sh *plugin.Shell, l *layer.Layer, acknowledge bool) error {
+	run := &backup.Run{Layer: l, Tool: sh.Tool(), Now: sh.Now, Tell: sh.Tell, Acknowledge: acknowledge}
 	result, err := run.Do(ctx)
 	if result.Set != nil {
 		if err := show(sh, result); err != nil {

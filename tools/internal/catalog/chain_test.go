@@ -46,9 +46,13 @@ func TestChain(t *testing.T) {
 		"another of the newest number": {sets: sets, seen: Link{sets[0].Name(), anyHash}, at: 4, want: []string{"another set number 4"}},
 		"an older one was replaced": {sets: change(2, func(s *Set) { s.SHA256 = anyHash }), want: []string{
 			"replaced: it is not the manifest that was here", "its chain does not lead to"}},
-		"another layer's":    {sets: change(2, func(s *Set) { s.Layer = "apps" }), want: []string{`belongs to layer "apps"`}},
-		"the same number":    {sets: change(1, func(s *Set) { s.Sequence = 2 }), want: []string{"has the same number 2"}},
-		"what was lost once": {sets: change(0, func(s *Set) { s.Lost = []string{"manifest-x"} }), want: []string{"nobody had pruned it"}},
+		"another layer's":            {sets: change(2, func(s *Set) { s.Layer = "apps" }), want: []string{`belongs to layer "apps"`}},
+		"the same number":            {sets: change(1, func(s *Set) { s.Sequence = 2 }), want: []string{"has the same number 2"}},
+		"what was lost once":         {sets: change(0, func(s *Set) { s.Lost = []string{"manifest-x"} }), want: []string{"nobody had pruned it"}},
+		"what was lost and repeated": {sets: change(0, func(s *Set) { s.Lost = []string{"manifest-x"} }, 2), want: []string{"when " + sets[2].Name() + " was made: "}},
+		"what was lost and is here again": {sets: change(0, func(s *Set) { s.Lost = []string{sets[1].Name()} }),
+			want: []string{"is here again"}},
+		"a loss that is repeated no more": {sets: change(1, func(s *Set) { s.Lost = []string{"manifest-x"} })},
 		"what retention let go": {sets: func() []Set {
 			all := chained(4)
 			all[0].Prunes = []string{all[3].Name()}
@@ -73,9 +77,11 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// change is a chain of four with one set that is another.
-func change(i int, how func(*Set)) []Set {
+// change is a chain of four with sets that are others.
+func change(i int, how func(*Set), more ...int) []Set {
 	sets := chained(4)
-	how(&sets[i])
+	for _, i := range append(more, i) {
+		how(&sets[i])
+	}
 	return sets
 }

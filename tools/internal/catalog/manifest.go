@@ -41,9 +41,12 @@ type Manifest struct {
 	// Present, not in Prunes, and missing now was taken away by somebody else.
 	Present []Link   `json:"present,omitempty"`
 	Prunes  []string `json:"prunes,omitempty"`
-	// Lost are sets that should have been there and were not.
-	Lost      []string   `json:"lost,omitempty"`
-	Artifacts []Artifact `json:"artifacts"`
+	// Lost are sets that should have been there and were not. Each manifest
+	// repeats those of the one before it, until an operator knows of them: those
+	// that this one repeats no more are Acknowledged.
+	Lost         []string   `json:"lost,omitempty"`
+	Acknowledged []string   `json:"acknowledged,omitempty"`
+	Artifacts    []Artifact `json:"artifacts"`
 	// Failures are the assets that this set does not hold, or not wholly. A set
 	// without failures is complete.
 	Failures []Failure `json:"failures,omitempty"`
@@ -99,8 +102,9 @@ type Finding struct {
 // Complete says whether the set holds every asset whole.
 func (m *Manifest) Complete() bool { return len(m.Failures) == 0 && len(m.Artifacts) > 0 }
 
-// OnlyPrunes says that this is no set, but the record of sets that were let go
-// when none was made: it holds nothing and lacks nothing.
+// OnlyPrunes says that this is no set, but the record of sets that were let go,
+// or whose loss was acknowledged, when none was made: it holds nothing and lacks
+// nothing.
 func (m *Manifest) OnlyPrunes() bool { return len(m.Artifacts) == 0 && len(m.Failures) == 0 }
 
 // Artifact returns the artifact of an asset.
@@ -232,10 +236,10 @@ func (m *Manifest) check(name string) error {
 			return fmt.Errorf("present[%d]: %w", i, err)
 		}
 	}
-	for _, list := range [][]string{m.Prunes, m.Lost} {
+	for _, list := range [][]string{m.Prunes, m.Lost, m.Acknowledged} {
 		for _, n := range list {
 			if _, ok := TimeOf(n); !ok {
-				return fmt.Errorf("prunes, lost: %q is not a manifest's name", n)
+				return fmt.Errorf("prunes, lost, acknowledged: %q is not a manifest's name", n)
 			}
 		}
 	}

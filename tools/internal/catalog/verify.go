@@ -113,6 +113,10 @@ func (h *header) check(recipients int) error {
 // ErrRemoved says that a set is gone which retention had not let go.
 var ErrRemoved = errors.New("removed by somebody else")
 
+// ErrLost says that a set was gone already when the newest one was made, and
+// that no operator has acknowledged it.
+var ErrLost = errors.New("nobody has acknowledged that")
+
 // Chain compares the sets with each other and with what this machine saw last:
 // what was taken away, put back or swapped shows here. Sets are those of Read;
 // seen is zero where nothing was seen yet.
@@ -144,9 +148,19 @@ func Chain(sets []Set, seen Link, seenSequence int64) []Problem {
 		if s.Layer != newest.Layer {
 			report(s.Name(), "belongs to layer %q, not to %q", s.Layer, newest.Layer)
 		}
-		for _, lost := range s.Lost {
-			report(lost, "was gone, and nobody had pruned it, when %s was made", s.Name())
+	}
+	for _, name := range newest.Lost {
+		first := newest
+		for _, s := range sets {
+			if slices.Contains(s.Lost, name) {
+				first = s
+			}
 		}
+		again := ""
+		if _, there := byName[name]; there {
+			again = ", and is here again"
+		}
+		report(name, "was gone, and nobody had pruned it, when %s was made%s: %w", first.Name(), again, ErrLost)
 	}
 	for _, link := range newest.Present {
 		s, there := byName[link.Manifest]

@@ -58,6 +58,9 @@ type Run struct {
 	// IfOlderThan skips a guest whose newest set is younger than that in every
 	// one of its sites; 0 skips none.
 	IfOlderThan time.Duration
+	// Acknowledge says that the operator knows of the lost sets: Prune notes that
+	// in each folder, and they are told of no more.
+	Acknowledge bool
 	// Findings are of the run itself, as of the network that it crosses: they
 	// stand in each of its sets.
 	Findings []catalog.Finding

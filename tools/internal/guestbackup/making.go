@@ -75,7 +75,7 @@ func (r *Run) copy(s guestset.Subject, site Site) *setrun.Copy {
 	f := &setrun.Folder{
 		Layer: s.LayerName(r.Layer.Name), Asset: s.String() + "/" + site.Name,
 		Seen: r.memory().Seen(site.Name, s), Note: r.memory().Note(site.Name, s),
-		Keys: r.keys, Tell: r.Tell, Now: r.Now, Many: true,
+		Keys: r.keys, Tell: r.Tell, Now: r.Now, Many: true, Acknowledge: r.Acknowledge,
 		Drafts: func(ctx context.Context) ([]string, error) { return place.Sweep(ctx, s.String()) },
 	}
 	f.Read = func(ctx context.Context) ([]catalog.Set, []catalog.Problem, error) {

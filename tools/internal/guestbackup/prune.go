@@ -26,7 +26,9 @@ type PruneResult struct {
 	Sets   []PruneOfASet `json:"sets,omitempty"` // the newest first
 	// Refused says why all sets stay, whatever the rules say of them.
 	Refused string `json:"refused,omitempty"`
-	Failed  string `json:"failed,omitempty"`
+	// Acknowledged are the lost sets that are told of no more; when dry, would be.
+	Acknowledged []string `json:"acknowledged,omitempty"`
+	Failed       string   `json:"failed,omitempty"`
 }
 
 // PruneOfASet is what retention says of a set.
@@ -98,10 +100,21 @@ func (r *Run) prune(ctx context.Context, one *setrun.Copy, keep catalog.Keep, re
 			goes++
 		}
 	}
-	if refused != nil || dry || goes == 0 {
+	var lost []string
+	if r.Acknowledge {
+		lost = f.Unacknowledged()
+	}
+	if dry {
+		result.Acknowledged = lost
 		return nil
 	}
-	gone, err := r.remove(ctx, f, going)
+	if refused != nil {
+		going, goes = nil, 0
+	}
+	if goes == 0 && len(lost) == 0 {
+		return nil
+	}
+	gone, err := r.remove(ctx, f, going, result)
 	for i := range result.Sets {
 		for _, name := range gone {
 			result.Sets[i].Gone = result.Sets[i].Gone || result.Sets[i].Manifest == name
@@ -128,7 +141,7 @@ func (r *Run) look(ctx context.Context, one *setrun.Copy, dry bool) error {
 }
 
 // remove lets the sets go that have no reason to stay.
-func (r *Run) remove(ctx context.Context, f *setrun.Folder, verdicts []catalog.Verdict) ([]string, error) {
+func (r *Run) remove(ctx context.Context, f *setrun.Folder, verdicts []catalog.Verdict, result *PruneResult) ([]string, error) {
 	at, err := f.Instant(ctx, r.Now())
 	if err != nil {
 		return nil, err
@@ -144,6 +157,7 @@ func (r *Run) remove(ctx context.Context, f *setrun.Folder, verdicts []catalog.V
 	if err != nil {
 		return nil, err
 	}
+	result.Acknowledged = m.Acknowledged
 	gone, err := f.Prune(ctx, verdicts)
 	return gone, errors.Join(f.Remember(m, link), err)
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +20,7 @@ import (
 
 func prune(sh *plugin.Shell) *cobra.Command {
 	var w where
-	var dry bool
+	var dry, acknowledge bool
 	verb := &cobra.Command{
 		Use:   "prune [GUEST…]",
 		Short: "Remove the sets that no rule of retention keeps, and say why each other one stays",
@@ -28,6 +30,11 @@ whatever the rules say, and nothing goes whose last backup failed or holds far
 less than before. A backup prunes by itself; this is for a policy that changed,
 and for sites that were away.
 
+With --acknowledge it also notes, signed, that you know why sets are gone that
+nobody had pruned, as when a disk was replaced: verify fails for them until
+then. It does so for what a backup or a prune has told of before, and not
+for what vanished since.
+
 Exit status: 0 done; 1 something could not be judged or removed; 2 usage or
 configuration; 3 another run holds the lock.`,
 		Args: cobra.ArbitraryArgs,
@@ -36,16 +43,18 @@ configuration; 3 another run holds the lock.`,
 			if err != nil {
 				return err
 			}
-			return e.prune(cmd.Context(), args, dry)
+			return e.prune(cmd.Context(), args, dry, acknowledge)
 		},
 	}
 	verb.Flags().StringVar(&w.site, "site", "", "in this site alone, as server/store (default: all of layer.yaml)")
 	verb.Flags().BoolVar(&dry, "dry-run", false, "say what would go, and remove nothing")
+	verb.Flags().BoolVar(&acknowledge, "acknowledge", false, "tell no more of lost sets that were told of before")
 	return verb
 }
 
-func (e *estate) prune(ctx context.Context, args []string, dry bool) error {
+func (e *estate) prune(ctx context.Context, args []string, dry, acknowledge bool) error {
 	run := e.run(choice{}, len(args) > 0)
+	run.Acknowledge = acknowledge
 	if err := run.SetUp(); err != nil {
 		return &plugin.Usage{Err: err}
 	}
@@ -58,16 +67,21 @@ func (e *estate) prune(ctx context.Context, args []string, dry bool) error {
 		return err
 	}
 	results, err := run.Prune(ctx, all, dry)
-	removed := map[string]int{} // by folder in site
-	refused := 0
+	changed := map[string]bool{} // folder in site
+	removed, known, refused := 0, 0, 0
 	for _, r := range results {
 		for _, s := range r.Sets {
 			if r.Refused != "" && len(s.Reasons) == 0 {
 				refused++
 			}
 			if s.Gone {
-				removed[r.Folder+" in "+r.Site]++
+				removed++
+				changed[r.Folder+" in "+r.Site] = true
 			}
+		}
+		if len(r.Acknowledged) > 0 && !dry {
+			known += len(r.Acknowledged)
+			changed[r.Folder+" in "+r.Site] = true
 		}
 		if err := e.showPruned(r, dry); err != nil {
 			return err
@@ -76,14 +90,11 @@ func (e *estate) prune(ctx context.Context, args []string, dry bool) error {
 	if errors.Is(err, guestbackup.ErrFailed) {
 		err = plugin.ErrTold
 	}
-	if len(removed) > 0 {
-		n := 0
-		var a account
-		for where, count := range removed {
-			n += count
-			a.affected = append(a.affected, where)
+	if len(changed) > 0 {
+		a := account{summary: fmt.Sprintf("prune: %d sets removed", removed), affected: slices.Sorted(maps.Keys(changed))}
+		if known > 0 {
+			a.summary += fmt.Sprintf(", the loss of %d acknowledged", known)
 		}
-		a.summary = fmt.Sprintf("prune: %d sets removed", n)
 		err = errors.Join(err, e.writeView(context.WithoutCancel(ctx)), record(ctx, e.Shell, e.layer, a))
 	}
 	if refused > 0 {
@@ -105,12 +116,12 @@ func (e *estate) kept(folders []folder) ([]guestbackup.Kept, error) {
 			continue
 		}
 		seen[f.subject] = true
+		k := guestbackup.Kept{Subject: f.subject, Rule: e.rule(f.subject, guests)}
 		if _, known := guests[f.subject]; !known && f.subject.Kind != guestset.Node && !e.layer.Guests.KeepIsSure(f.subject.ID) {
 			e.Tell.Warn(f.subject.String(), "not in the newest discovery, so its tags and its pool, by which layer.yaml keeps sets, are not known: all of its sets stay; "+
 				"discover, or a rule for guest %d, says what to keep", f.subject.ID)
-			continue
+			k.Rule.Keep = catalog.Keep{}
 		}
-		k := guestbackup.Kept{Subject: f.subject, Rule: e.rule(f.subject, guests)}
 		// A site that the policy names no more for this guest may still hold sets.
 		k.Rule.Sites = nil
 		for _, p := range e.places {
@@ -144,6 +155,13 @@ func (e *estate) showPruned(r guestbackup.PruneResult, dry bool) error {
 				verdict = "NOT REMOVED"
 			}
 			fmt.Fprintf(w, "%-12s %-16s %s %10s  %s\n", r.Folder, r.Site, s.Time.Format(catalog.TimeLayout), tell.Bytes(s.Size), verdict)
+		}
+		for _, name := range r.Acknowledged {
+			verdict := "gone, acknowledged"
+			if dry {
+				verdict = "gone, would be acknowledged"
+			}
+			fmt.Fprintf(w, "%-12s %-16s %s  %s\n", r.Folder, r.Site, name, verdict)
 		}
 		if r.Failed != "" {
 			fmt.Fprintf(w, "%-12s %-16s FAILED: %s\n", r.Folder, r.Site, tell.Line(r.Failed))

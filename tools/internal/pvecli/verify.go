@@ -10,6 +10,7 @@ import (
 	"filippo.io/age"
 	"github.com/spf13/cobra"
 
+	"github.com/railiance/railiance/tools/internal/catalog"
 	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/layercli"
 	"github.com/railiance/railiance/tools/internal/plugin"
@@ -67,6 +68,7 @@ type verification struct {
 	keys []age.Identity
 
 	bad    int
+	lost   int             // of them sets that were gone before, which nobody has acknowledged
 	spoilt map[string]bool // folders in which something is wrong
 }
 
@@ -126,7 +128,11 @@ func (v *verification) do(ctx context.Context) error {
 	case len(tasks) == 0 && v.bad == 0 && v.broken == 0:
 		return tell.Hint(errors.New("the sites hold no set that can be trusted"), "make backup makes one; make trust says whose signature counts")
 	case v.bad > 0:
-		return tell.Hint(fmt.Errorf("%d things are wrong", v.bad), "list shows the sets; do not prune or repair by hand before you know why")
+		err := tell.Hint(fmt.Errorf("%d things are wrong", v.bad), "list shows the sets; do not prune or repair by hand before you know why")
+		if v.lost > 0 {
+			err = tell.Hint(err, "who knows why sets were gone says so with prune --acknowledge: then they are told of no more")
+		}
+		return err
 	case v.broken > 0:
 		return plugin.ErrTold
 	}
@@ -148,6 +154,9 @@ func (v *verification) look(folders []folder, known map[string]proofs) ([]task, 
 		for _, p := range append(f.problems, chain...) {
 			if err := v.line(f, "", p.Name, p.Err); err != nil {
 				return nil, err
+			}
+			if errors.Is(p, catalog.ErrLost) {
+				v.lost++
 			}
 		}
 		for j, s := range f.backups() {

@@ -105,7 +105,8 @@ func rehearse(ctx context.Context, sh *plugin.Shell, l *layer.Layer, f drillFlag
 	wrong := 0
 	// A set that may have been put back, or that others are missing beside, is
 	// tried all the same; but it proves nothing.
-	for _, p := range catalog.Chain(found, catalog.Link{Manifest: seen.Manifest, SHA256: seen.SHA256}, seen.Sequence) {
+	chain := catalog.Chain(found, catalog.Link{Manifest: seen.Manifest, SHA256: seen.SHA256}, seen.Sequence)
+	for _, p := range chain {
 		wrong++
 		if err := table(drill.Check{Format: 1, Check: "chain", What: p.Name, Verdict: tell.Line(p.Err.Error()), Err: p.Err}); err != nil {
 			return err
@@ -121,7 +122,7 @@ func rehearse(ctx context.Context, sh *plugin.Shell, l *layer.Layer, f drillFlag
 		return err
 	}
 	result.Failed += wrong
-	return conclude(sh, dir.Path(), set, ok && set.Name() == newest.Name(), result)
+	return toldLost(chain, conclude(sh, dir.Path(), set, ok && set.Name() == newest.Name(), result))
 }
 
 // drillTable prints each check, and tells of what is wrong with the way out.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,9 +101,17 @@ func verifyLayer(ctx context.Context, sh *plugin.Shell, l *layer.Layer) error {
 	case len(found) == 0:
 		return tell.Hint(fmt.Errorf("%s holds no set that can be trusted", dir.Path()), "make backup makes one; make trust says whose signature counts")
 	case bad > 0:
-		return tell.Hint(fmt.Errorf("%d things are wrong in %s", bad, dir.Path()), "make restore lists the sets; do not prune or repair by hand before you know why")
+		return toldLost(chain, tell.Hint(fmt.Errorf("%d things are wrong in %s", bad, dir.Path()), "make restore lists the sets; do not prune or repair by hand before you know why"))
 	}
 	return verifySucceeded(l, dir, found, time.Since(begin))
+}
+
+// toldLost adds to err what to do about sets that have been gone for longer.
+func toldLost(chain []catalog.Problem, err error) error {
+	if slices.ContainsFunc(chain, func(p catalog.Problem) bool { return errors.Is(p, catalog.ErrLost) }) {
+		return tell.Hint(err, "who knows why sets were gone says so with make backup ACKNOWLEDGE=1: then they are told of no more")
+	}
+	return err
 }
 
 func verifySucceeded(l *layer.Layer, dir *store.Dir, found []catalog.Set, took time.Duration) error {

@@ -24,22 +24,43 @@ func (f *Folder) compare(problems []catalog.Problem) {
 	for _, p := range append(problems, chain...) {
 		f.Tell.Fail(f.Asset, tell.Hint(p, "make verify says more; this set is left as it is"))
 	}
-	f.lost = lost(f.Sets, chain)
+	f.lost = lost(chain)
+}
+
+// Unacknowledged are the sets that were gone already when the newest one was
+// made, and of which no operator has said that this is known.
+func (f *Folder) Unacknowledged() []string {
+	if len(f.Sets) == 0 {
+		return nil
+	}
+	return f.Sets[0].Lost
+}
+
+// account notes in m which sets are lost. Only what a signed manifest has told
+// of can be acknowledged: not what vanished a moment ago.
+func (f *Folder) account(m *catalog.Manifest) {
+	known := f.Unacknowledged()
+	if f.Acknowledge {
+		m.Acknowledged = known
+	} else {
+		m.Lost = slices.Clone(known)
+	}
+	for _, name := range f.lost {
+		if !slices.Contains(known, name) {
+			m.Lost = append(m.Lost, name)
+		}
+	}
 }
 
 // Emptied says that there were sets and is none any more, as below a mount point
 // where nothing is mounted.
 func (f *Folder) Emptied() bool { return f.seen.Sequence > 0 && len(f.Sets) == 0 }
 
-// lost are the manifests that were here and are not, without those that an
-// older manifest has told of already.
-func lost(sets []catalog.Set, chain []catalog.Problem) []string {
+// lost are the manifests that were here and are not.
+func lost(chain []catalog.Problem) []string {
 	var names []string
 	for _, p := range chain {
-		if !errors.Is(p, catalog.ErrRemoved) {
-			continue
-		}
-		if told := slices.ContainsFunc(sets, func(s catalog.Set) bool { return slices.Contains(s.Lost, p.Name) }); !told {
+		if errors.Is(p, catalog.ErrRemoved) {
 			names = append(names, p.Name)
 		}
 	}

@@ -36,6 +36,9 @@ type Folder struct {
 	// Many says that it is one of many folders: of its sets only those that go
 	// are told of.
 	Many bool
+	// Acknowledge says that the operator knows of every set that manifests have
+	// told of as lost.
+	Acknowledge bool
 	// Read returns the sets of the folder, as catalog.Read does.
 	Read func(context.Context) ([]catalog.Set, []catalog.Problem, error)
 	// Drafts removes the drafts that killed runs left, and names them.
@@ -75,8 +78,9 @@ func (f *Folder) Manifest(t time.Time, tool string) *catalog.Manifest {
 		host = "unknown"
 	}
 	m := &catalog.Manifest{
-		Format: catalog.Format, Layer: f.Layer, Host: host, Sequence: f.seen.Sequence + 1, Time: t, Tool: tool, Lost: f.lost,
+		Format: catalog.Format, Layer: f.Layer, Host: host, Sequence: f.seen.Sequence + 1, Time: t, Tool: tool,
 	}
+	f.account(m)
 	if len(f.Sets) > 0 {
 		link := f.Sets[0].Link()
 		m.Previous = &link
@@ -103,7 +107,13 @@ func (f *Folder) Retain(m *catalog.Manifest, keep catalog.Keep) []catalog.Verdic
 // Publish writes the manifest and its signature, which makes a set of what was
 // stored. The error of Remember is to be told, but leaves the set as it is.
 func (f *Folder) Publish(ctx context.Context, m *catalog.Manifest) (catalog.Link, error) {
-	return catalog.Write(ctx, f.Store, m, f.Keys.Signer)
+	link, err := catalog.Write(ctx, f.Store, m, f.Keys.Signer)
+	if err == nil {
+		for _, name := range m.Acknowledged {
+			f.Tell.Say(f.Asset, "acknowledged: %s is gone, and is told of no more", name)
+		}
+	}
+	return link, err
 }
 
 // Remember notes outside of the folder which set is its newest.
