@@ -62,7 +62,7 @@ func (e *estate) judgeNetwork(ctx context.Context, cluster *pve.Cluster) (networ
 		r := cluster.Connections.Remote(target)
 		r.Options = cluster.Options
 		return r
-	}}
+	}, Wait: func(what string) { e.Tell.Say("", "network: %s", what) }}
 	d, err := p.Diagnose(ctx)
 	switch {
 	case err != nil:

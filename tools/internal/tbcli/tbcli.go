@@ -86,9 +86,7 @@ func (c *check) run(ctx context.Context, nodes []string) error {
 	// Connections of their own: a shared one that hangs outlives its commands.
 	p := &probe.Probe{Plan: plan, Timeout: c.timeout, Now: c.Now, Reach: func(target string) host.Remote {
 		return host.Remote{Target: target, ConnectTimeout: min(c.timeout, 5*time.Second)}
-	}, Wait: func(why string, most time.Duration) {
-		c.Tell.Say("", "%s: looking again, for up to %s", why, most)
-	}}
+	}, Wait: func(what string) { c.Tell.Say("", "%s", what) }}
 	return c.rounds(ctx, p, name, nodes)
 }
 

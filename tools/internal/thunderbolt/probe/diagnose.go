@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -39,7 +40,8 @@ func (p *Probe) Diagnose(ctx context.Context, names ...string) (thunderbolt.Diag
 			if set {
 				most = min(most, time.Until(ends))
 			}
-			p.Wait("bridges still send where the way led before spanning tree changed: what is lost cannot be judged until they have learned the new one", most.Round(time.Second))
+			p.Wait(fmt.Sprintf("bridges still send where the way led before spanning tree changed: what is lost cannot be judged until they have learned the new one: "+
+				"looking again, for up to %s", most.Round(time.Second)))
 		}
 		select {
 		case <-ctx.Done():

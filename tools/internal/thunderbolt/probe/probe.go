@@ -27,9 +27,9 @@ type Probe struct {
 	Timeout time.Duration                   // of each of the two rounds, for each node; 0: DefaultTimeout
 	Now     func() time.Time
 
-	// Wait is told once why Diagnose looks again for long, and for how long at
-	// most; nil: nobody wants to know.
-	Wait func(why string, most time.Duration)
+	// Wait is called once with what to tell who waits, where Diagnose looks again
+	// for long; nil: nobody wants to know.
+	Wait func(what string)
 }
 
 // Look asks the nodes called names, or all if there are none, all at once. What
