@@ -155,6 +155,40 @@ func TestNoPruningAfterAFailure(t *testing.T) {
 	}
 }
 
+// What is lost can be acknowledged also while nothing may be pruned, and then
+// nothing is.
+func TestAcknowledgedWhileNothingIsPruned(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "  default: {keep: {last: 5}}\n")
+	w.add(pve.Guest{ID: 100})
+	w.nights(t, 2)
+	taken := w.sets(t, "one", "vm-100")[1]
+	for _, name := range []string{taken.Name(), taken.Name() + catalog.SignatureSuffix, taken.Artifacts[0].Name} {
+		if err := os.Remove(w.path("sites", "one", "vm-100", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.nights(t, 1)
+	w.cluster.dump = func(context.Context, pve.Guest, io.Writer) (string, error) {
+		return "", errors.New("the disk is broken")
+	}
+	if _, err := w.backup(t); err == nil {
+		t.Fatal("no error")
+	}
+	run := w.run(t)
+	run.Acknowledge = true
+	results, err := run.Prune(t.Context(), w.kept(catalog.Keep{Last: 1}), false)
+	if err != nil || results[0].Refused == "" || what(results[0]) != "last 1 of 1; goes" {
+		t.Fatalf("%v: %+v", err, results)
+	}
+	if strings.Join(results[0].Acknowledged, " ") != taken.Name() || len(results[1].Acknowledged) > 0 {
+		t.Errorf("acknowledged %q, and in the other site %q", results[0].Acknowledged, results[1].Acknowledged)
+	}
+	sets := w.sets(t, "one", "vm-100")
+	if len(sets) != 3 || !sets[0].OnlyPrunes() || len(sets[0].Prunes) > 0 || len(sets[0].Lost) > 0 {
+		t.Errorf("%d sets, the newest %+v", len(sets), sets[0].Manifest)
+	}
+}
+
 // A guest that was installed anew, empty, makes good backups: they must not push
 // out the last of what it was.
 func TestNoPruningAfterACollapse(t *testing.T) {
