@@ -44,9 +44,14 @@ func (n *Node) management(ctx context.Context) error {
 	return err
 }
 
-// network puts what is plugged into a new bridge. The timers of spanning tree
-// are the shortest that the kernel takes.
+// network puts what is plugged into a new bridge, and takes IPv6 from it as
+// ifupdown2 does: a member would send for itself also where it blocks, under the
+// MAC of the bridge if that is its own. The timers of spanning tree are the
+// shortest that the kernel takes.
 func (n *Node) network(ctx context.Context) error {
+	if _, err := n.Run(ctx, "", "sh", "-c", fmt.Sprintf(`for i in %s; do echo 1 >/proc/sys/net/ipv6/conf/$i/disable_ipv6 || exit 1; done`, strings.Join(n.Interfaces, " "))); err != nil {
+		return err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "link add name %s type bridge stp_state 1 forward_delay 200 hello_time 100 max_age 600 priority %d\n", Bridge, 4096*(n.index+1))
 	for _, i := range n.Interfaces {

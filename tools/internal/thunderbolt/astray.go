@@ -13,10 +13,10 @@ import (
 // or to all.
 func (m *mind) astray(p pair, before int) string {
 	ways := m.paths(p)
-	if m.loop || m.plan.Routed || len(ways) != 1 || !m.seen[p.b].judged() {
+	if m.loop || m.plan.Routed || len(ways) != 1 {
 		return ""
 	}
-	mac := m.seen[p.b].Links[m.plan.Bridge].Address
+	mac := m.sentTo(p)
 	at := p.a
 	for _, i := range ways[0] {
 		out := m.cables[i][0]
@@ -32,6 +32,15 @@ func (m *mind) astray(p pair, before int) string {
 		at = m.cables[i].other(out).Node
 	}
 	return ""
+}
+
+// sentTo is the MAC that p.a sends to when it sends to p.b: where p.b could not
+// be looked at, the one that p.a knows. Empty: it knows none, and asks everybody.
+func (m *mind) sentTo(p pair) string {
+	if s := m.seen[p.b]; s.judged() {
+		return s.Links[m.plan.Bridge].Address
+	}
+	return m.knows(p.a, *m.plan.Node(p.b))
 }
 
 // learned are the members of the node's bridge behind which it has learned mac.
@@ -114,5 +123,6 @@ func (m *mind) strayed(pairs []pair) {
 	}
 	m.fault(Fault{Kind: Astray, Severity: Error, Evidence: append(evidence, m.said(pairs, false)...),
 		What: "bridges still send where the way led before spanning tree changed: what is lost cannot be judged yet",
-		Mend: []string{"check again in a minute; if it is still so: bridge fdb show (on the nodes named)"}})
+		Mend: []string{"check again in a minute; if it is still so: bridge fdb show (on the nodes named)",
+			"if it comes back: ip -6 addr (a member of the bridge with an address of its own sends also where it blocks; sysctl net.ipv6.conf.NAME.disable_ipv6=1)"}})
 }

@@ -64,3 +64,53 @@ func TestAstray(t *testing.T) {
 		}
 	}
 }
+
+// Of a node that could not be looked at the others know the MAC that they send
+// to: where that goes astray, the node is not to blame.
+func TestAstrayToUnseen(t *testing.T) {
+	const dead = "dead@baobab:thunderbolt1-tapia:thunderbolt0"
+	for name, test := range map[string]struct {
+		baobab, ebony string // behind which member each has learned tapia
+		knows         string // what they send to
+		want          []string
+	}{
+		"sent the old way":   {"thunderbolt0", "thunderbolt0", "", []string{"astray@"}},
+		"sent the right way": {"thunderbolt1", "thunderbolt1", "", []string{dead}},
+		"learned nowhere":    {"", "", "", []string{dead}},
+		"asked for, in vain": {"thunderbolt0", "thunderbolt0", "nothing", []string{dead}},
+		"the MAC of another": {"thunderbolt0", "thunderbolt0", "02:00:00:00:00:99", []string{dead}},
+		"one of them old":    {"thunderbolt0", "thunderbolt1", "", []string{"astray@"}},
+		"the other one old":  {"thunderbolt1", "thunderbolt0", "", []string{"astray@", dead}},
+	} {
+		seen := healthyRing(t)
+		tapia := threeNodes(true).Node("tapia").Addresses[0].Addr()
+		mac := seen["tapia"].Links["vmbr1"].Address
+		seen["tapia"] = &Seen{SSH: SSH{Trouble: Slow}}
+		known := map[string]string{"": mac, "nothing": ""}
+		to, other := known[test.knows]
+		if !other {
+			to = test.knows
+		}
+		for node, behind := range map[string]string{"baobab": test.baobab, "ebony": test.ebony} {
+			s := seen[node]
+			s.Neighbours = []Neighbour{{tapia, to, "vmbr1"}}
+			s.Learned = nil
+			if behind != "" {
+				s.Learned = []Learned{{mac, behind}}
+			}
+			for k := range s.Pings {
+				if s.Pings[k].To == "tapia" {
+					s.Pings[k].Received = 0
+				}
+			}
+		}
+		var got []string
+		for _, f := range Diagnose(threeNodes(true), seen).Faults {
+			got = append(got, f.ID())
+		}
+		slices.Sort(got)
+		if want := append(test.want, "slow-ssh@tapia"); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package thunderbolt
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -21,8 +22,12 @@ func (m *mind) muted(dead []pair) {
 			if slices.Contains(dead, pair{n.Name, o.Name}) && slices.Contains(dead, pair{o.Name, n.Name}) {
 				silent++
 			}
-			hears += m.knows(n.Name, o)
-			heard += m.knows(o.Name, n)
+			if m.knows(n.Name, o) != "" {
+				hears++
+			}
+			if m.knows(o.Name, n) != "" {
+				heard++
+			}
 		}
 		if silent < len(m.plan.Nodes)-1 || hears == 0 || heard > 0 {
 			continue
@@ -35,12 +40,12 @@ func (m *mind) muted(dead []pair) {
 	}
 }
 
-// knows counts 1 if node has the MAC of other.
-func (m *mind) knows(node string, other PlanNode) int {
-	for _, a := range other.Addresses {
-		if slices.ContainsFunc(m.seen[node].Neighbours, func(k Neighbour) bool { return k.Address == a.Addr() && k.MAC != "" }) {
-			return 1
+// knows is the MAC that node has of other. Empty: it has asked in vain, or never.
+func (m *mind) knows(node string, other PlanNode) string {
+	for _, k := range m.seen[node].Neighbours {
+		if k.MAC != "" && slices.ContainsFunc(other.Addresses, func(a netip.Prefix) bool { return a.Addr() == k.Address }) {
+			return k.MAC
 		}
 	}
-	return 0
+	return ""
 }

@@ -53,8 +53,9 @@ func (p *Probe) Diagnose(ctx context.Context, names ...string) (thunderbolt.Diag
 				earlier = append(earlier, f)
 			}
 		}
+		looked := time.Since(began)
 		d, err = p.judge(ctx, names)
-		sure = !before.Astray() && !d.Astray() || time.Since(began) > patience-again
+		sure = !before.Astray() && !d.Astray() || looked > patience-again
 	}
 	for _, f := range earlier {
 		if err == nil && !slices.ContainsFunc(d.Faults, func(g thunderbolt.Fault) bool { return g.ID() == f.ID() }) {
