@@ -161,6 +161,8 @@ ip link set dev "$1" mtu %d
 	if !p.Routed {
 		fmt.Fprintf(&b, `# At boot the bridge comes later, and takes what is there.
 [ -d /sys/class/net/%[1]s/bridge ] || exit 0
+# What it sent for itself where it blocks would lead other bridges astray.
+{ echo 1 >"/proc/sys/net/ipv6/conf/$1/disable_ipv6"; } 2>/dev/null
 ip link set dev "$1" master %[1]s || exit 1
 ip link set dev "$1" up
 # A bridge follows the lowest of its members, and may not come up again.

@@ -125,7 +125,7 @@ func stateOf(t *testing.T, n *tbtest.Node) string {
 	t.Helper()
 	return treeOf(t, n) + on(t, n, `
 for i in $(ls /sys/class/net); do
-	echo "$i $(cat /sys/class/net/$i/mtu) $(cat /sys/class/net/$i/flags) $(readlink /sys/class/net/$i/master || true)"
+	echo "$i $(cat /sys/class/net/$i/mtu) $(cat /sys/class/net/$i/flags) $(readlink /sys/class/net/$i/master || true) $(cat /proc/sys/net/ipv6/conf/$i/disable_ipv6)"
 	ip -o addr show dev $i scope global | awk '{print $4}'
 done
 cat /sys/class/net/vmbr1/bridge/stp_state /sys/class/net/vmbr1/bridge/priority`)
@@ -161,8 +161,8 @@ func TestReplugged(t *testing.T) {
 	}
 	on(t, r.Node("baobab"), "ip link set thunderbolt0 mtu 1500; ip link set thunderbolt0 mtu 65520 master vmbr1 up")
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		got := on(t, r.Node("ebony"), "echo $(cat /sys/class/net/thunderbolt1/mtu) $(readlink /sys/class/net/thunderbolt1/master) $(($(cat /sys/class/net/thunderbolt1/flags) & 1)) $(cat /sys/class/net/vmbr1/mtu)")
-		if strings.Contains(got, "65520 ../vmbr1 1 65520") {
+		got := on(t, r.Node("ebony"), "echo $(cat /sys/class/net/thunderbolt1/mtu) $(readlink /sys/class/net/thunderbolt1/master) $(($(cat /sys/class/net/thunderbolt1/flags) & 1)) $(cat /sys/class/net/vmbr1/mtu) $(cat /proc/sys/net/ipv6/conf/thunderbolt1/disable_ipv6)")
+		if strings.Contains(got, "65520 ../vmbr1 1 65520 1") {
 			break
 		}
 		if time.Now().After(end) {

@@ -162,3 +162,22 @@ func gone(t *testing.T, n *tbtest.Node) {
 		}
 	}
 }
+
+// ifupdown2 takes IPv6, and with it the addresses, from what it puts into a
+// bridge. Out of it again, both are back.
+func TestUndoneIPv6(t *testing.T) {
+	t.Parallel()
+	n := tbtest.New(t, 3).Node("ebony")
+	const own = "/proc/sys/net/ipv6/conf/thunderbolt1/disable_ipv6"
+	on(t, n, "ip link set thunderbolt1 nomaster; echo 0 >"+own+"; ip addr add fd77::2/64 dev thunderbolt1 nodad")
+	before := stateOf(t, n)
+	must(t, n, taken(placed()), "begin", "3600", "vmbr1", "thunderbolt0", "thunderbolt1")
+	on(t, n, "ip link set thunderbolt1 master vmbr1; echo 1 >"+own)
+	if now := stateOf(t, n); strings.Contains(now, "fd77::2") || !strings.Contains(before, "fd77::2") {
+		t.Fatalf("the address is not taken with IPv6:\n%s\nit was\n%s", now, before)
+	}
+	must(t, n, "", "cancel")
+	if after := stateOf(t, n); after != before {
+		t.Errorf("what was there (-) and is now (+):\n%s", diff(before, after))
+	}
+}

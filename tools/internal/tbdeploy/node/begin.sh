@@ -79,6 +79,8 @@ for i in $bridge "$@"; do
 	cat "$s/flags" >"$W/was/$i/flags"
 	master=$(readlink "$s/master" || true)
 	echo "${master##*/}" >"$W/was/$i/master"
+	# ifupdown2 takes IPv6 from what it puts into a bridge.
+	cat "/proc/sys/net/ipv6/conf/$i/disable_ipv6" >"$W/was/$i/disable_ipv6" 2>/dev/null || true
 	ip -o addr show dev "$i" scope global | while read -r _ _ _ address _; do echo "$address"; done >"$W/was/$i/addresses"
 	[ ! -d "$s/bridge" ] || for k in stp_state priority forward_delay hello_time max_age; do cat "$s/bridge/$k" >"$W/was/$i/$k"; done
 done

@@ -65,6 +65,7 @@ for i in $(cat "$P/members") $bridge; do
 	if [ "${now##*/}" != "$master" ]; then
 		if [ -n "$master" ]; then ip link set dev "$i" master "$master"; else ip link set dev "$i" nomaster; fi
 	fi
+	[ ! -s "$P/was/$i/disable_ipv6" ] || was "$i" disable_ipv6 >"/proc/sys/net/ipv6/conf/$i/disable_ipv6"
 	if [ $(($(was "$i" flags) & 1)) = 1 ]; then ip link set dev "$i" up; else ip link set dev "$i" down; fi
 	ip -o addr show dev "$i" scope global | while read -r _ _ _ address _; do
 		grep -qxF "$address" "$P/was/$i/addresses" || ip addr del "$address" dev "$i"
