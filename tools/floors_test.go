@@ -53,7 +53,7 @@ func beside() map[string][]string {
 		"kine":            {"registry", "sqlitefd"},
 		"pmxcfs":          {"sqlitefd"},
 		"store/wire":      {"host"},
-		"store/s3store":   {"host", "store", "store/wire"},
+		"store/s3store":   {"host", "spool", "store", "store/wire"},
 		"store/davstore":  {"store", "store/wire"},
 		"guide":           {"layer"},
 		"backup":          {"layer", "guide"},

@@ -57,7 +57,7 @@ func New(dir string, max int64) (*Spool, error) {
 		return nil, fmt.Errorf("spool: %w", &os.PathError{Op: "statfs", Path: dir, Err: err})
 	}
 	max = min(max, int64(fs.Bavail)*fs.Bsize/4*3)
-	file, err := unnamed(dir)
+	file, err := Unnamed(dir)
 	if err != nil {
 		return nil, fmt.Errorf("spool: %w", err)
 	}
@@ -76,8 +76,9 @@ func with(file storage, max int64) *Spool {
 	return s
 }
 
-// unnamed opens a file that nobody else can find.
-func unnamed(dir string) (*os.File, error) {
+// Unnamed opens a file in the folder dir that nobody else can find, and that is
+// gone when it is closed.
+func Unnamed(dir string) (*os.File, error) {
 	file, err := os.OpenFile(dir, unix.O_TMPFILE|os.O_RDWR|unix.O_EXCL, 0o600)
 	if !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.EISDIR) {
 		return file, err

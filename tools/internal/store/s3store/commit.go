@@ -1,9 +1,7 @@
 package s3store
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -18,7 +16,7 @@ import (
 func (u *upload) commit() error {
 	send := u.whole
 	if u.id != "" {
-		if len(u.buf) > 0 {
+		if u.filling.length > 0 {
 			if err := u.ship(); err != nil {
 				return u.why(err)
 			}
@@ -28,7 +26,7 @@ func (u *upload) commit() error {
 		}
 		send = u.complete
 	} else {
-		u.total = int64(len(u.buf))
+		u.total = int64(u.filling.length)
 	}
 	if u.ctx.Err() != nil {
 		return context.Cause(u.ctx)
@@ -60,10 +58,13 @@ func (u *upload) commit() error {
 
 // whole sends what fits into one request.
 func (u *upload) whole(ctx context.Context) error {
-	sum := sha256.Sum256(u.buf)
+	sum, err := u.filling.sha256()
+	if err != nil {
+		return err
+	}
 	opts := u.options(base64.StdEncoding.EncodeToString(sum[:]))
 	opts.SetMatchETagExcept("*")
-	_, err := u.core.PutObject(ctx, u.Bucket, u.key(), bytes.NewReader(u.buf), u.total, "", hex.EncodeToString(sum[:]), opts)
+	_, err = u.core.PutObject(ctx, u.Bucket, u.key(), u.filling.body(), u.total, "", hex.EncodeToString(sum[:]), opts)
 	return err
 }
 

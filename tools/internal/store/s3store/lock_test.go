@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -125,36 +124,6 @@ func TestServiceThatReplaces(t *testing.T) {
 	}
 	if !slices.Equal(deeds, []string{"GET", "GET", "PUT", "PUT", "DELETE"}) {
 		t.Errorf("it was asked %q", deeds)
-	}
-}
-
-// Memory is two parts, whatever the size.
-func TestMemory(t *testing.T) {
-	server := servers.NewS3(t)
-	s := at(t, server, false, nil)
-	s.part = 8 << 20
-	var before, now runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	most := uint64(0)
-	err := guest(t, s).Put(context.Background(), "disks", func(w io.Writer) error {
-		piece := make([]byte, 1<<20)
-		for range 200 {
-			if _, err := w.Write(piece); err != nil {
-				return err
-			}
-			runtime.ReadMemStats(&now)
-			most = max(most, now.HeapSys-now.HeapReleased)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if used := int64(most) - int64(before.HeapSys-before.HeapReleased); used > 60<<20 {
-		t.Errorf("200 MiB took %d MiB of memory", used>>20)
-	} else {
-		t.Logf("200 MiB took %d MiB of memory", used>>20)
 	}
 }
 

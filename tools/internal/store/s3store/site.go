@@ -1,8 +1,8 @@
 // Package s3store keeps artifacts in a bucket of an S3 service. The one thing to
 // know: a name is given by a conditional request at the very end, so of two
 // writers one wins, and what was not finished is an upload that no list shows.
-// Memory is two parts for each artifact that is being written, whatever its
-// size up to 30 GiB.
+// Memory is two parts of 8 MiB for each artifact that is being written, whatever
+// its size: larger ones go through the disk.
 package s3store
 
 import (
@@ -52,9 +52,10 @@ type Site struct {
 	wrote atomic.Bool // a Check has written: the next ones only look
 	// probing is held by who writes a probe, or takes those away that were left.
 	probing sync.Mutex
+	spool   string // a folder on a disk, for parts that are too large for memory
 	// What tests make smaller.
-	part  int           // bytes
-	pause time.Duration // before a second try
+	partSize func(number int) (bytes int, inMemory bool)
+	pause    time.Duration // before a second try
 }
 
 // New returns the site that c describes. It reaches for nothing.
@@ -78,7 +79,7 @@ func New(c Config) (*Site, error) {
 	if c.PathStyle {
 		lookup = minio.BucketLookupPath
 	}
-	s := &Site{Config: c, clock: &clock{next: next}, part: 8 << 20, pause: time.Second}
+	s := &Site{Config: c, clock: &clock{next: next}, spool: "/var/tmp", partSize: partSize, pause: time.Second}
 	client, err := minio.New(u.Host, &minio.Options{
 		Creds:        credentials.NewStaticV4(c.AccessKey, c.SecretKey, c.SessionToken),
 		Secure:       true,

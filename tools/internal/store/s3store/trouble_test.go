@@ -21,7 +21,7 @@ import (
 
 const large = 3*partMin + 1000 // four parts
 
-func part(number int) func(*http.Request) bool {
+func partOf(number int) func(*http.Request) bool {
 	return func(r *http.Request) bool {
 		return r.Method == http.MethodPut && r.URL.Query().Get("partNumber") == fmt.Sprint(number)
 	}
@@ -58,19 +58,19 @@ func TestPassing(t *testing.T) {
 		rule servers.Rule
 		size int64
 	}{
-		"cut in part 3":               {times(2, part(3), servers.Fault{Cut: 1 << 20}), large},
-		"busy in part 2":              {times(4, part(2), servers.Fault{Status: 503, Body: slowDown}), large},
-		"busy before it has read":     {times(2, part(2), servers.Fault{Status: 503, Body: slowDown, Early: true}), large},
+		"cut in part 3":               {times(2, partOf(3), servers.Fault{Cut: 1 << 20}), large},
+		"busy in part 2":              {times(4, partOf(2), servers.Fault{Status: 503, Body: slowDown}), large},
+		"busy before it has read":     {times(2, partOf(2), servers.Fault{Status: 503, Body: slowDown, Early: true}), large},
 		"a bad gateway at the end":    {times(3, complete, servers.Fault{Status: 502, Body: "<html>"}), large},
-		"slow":                        {times(4, part(1), servers.Fault{Slow: 2 * time.Millisecond}), large},
+		"slow":                        {times(4, partOf(1), servers.Fault{Slow: 2 * time.Millisecond}), large},
 		"answer lost, small":          {times(1, whole, servers.Fault{Lost: true}), 1000},
 		"answer lost at the end":      {times(1, complete, servers.Fault{Lost: true}), large},
-		"answer to a part lost":       {times(1, part(3), servers.Fault{Lost: true}), large},
+		"answer to a part lost":       {times(1, partOf(3), servers.Fault{Lost: true}), large},
 		"answer cut at the end":       {times(1, complete, servers.Fault{CutReply: 10}), large},
 		"answers lost until too late": {times(100, complete, servers.Fault{Lost: true}), large},
 		"cut while it is read":        {times(5, download, servers.Fault{CutReply: 1 << 20}), large},
 		"busy when it is read":        {times(3, download, servers.Fault{Status: 503, Body: slowDown}), large},
-		"still for a moment":          {times(1, part(2), servers.Fault{StandsStill: true}), large},
+		"still for a moment":          {times(1, partOf(2), servers.Fault{StandsStill: true}), large},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := at(t, server, false, test.rule, func(c *Config) { c.stall = 500 * time.Millisecond })
@@ -104,13 +104,13 @@ func TestLasting(t *testing.T) {
 			says: "the clocks differ too much; the server's is 3h0m0s ahead of ours", hint: "timedatectl"},
 		"wrong region":    {change: func(c *Config) { c.Region = "mars-1" }, says: "region", hint: "us-east-1"},
 		"untrusted":       {change: func(c *Config) { c.CA = "" }, says: "certificate is not trusted", hint: `"ca" of the store`},
-		"cut in part 3":   {rule: times(always, part(3), servers.Fault{Cut: 1 << 20}), says: "part 3: tried 6 times"},
-		"busy in part 2":  {rule: times(always, part(2), servers.Fault{Status: 503, Body: slowDown}), says: "part 2: the service is overloaded", hint: "again later"},
+		"cut in part 3":   {rule: times(always, partOf(3), servers.Fault{Cut: 1 << 20}), says: "part 3: tried 6 times"},
+		"busy in part 2":  {rule: times(always, partOf(2), servers.Fault{Status: 503, Body: slowDown}), says: "part 2: the service is overloaded", hint: "again later"},
 		"busy at the end": {rule: times(always, complete, servers.Fault{Status: 503, Body: slowDown}), says: "the service is overloaded", hint: "again later"},
-		"still in part 1": {rule: times(always, part(1), servers.Fault{StandsStill: true}), says: "the connection stands still"},
-		"no room": {rule: times(always, part(4), servers.Fault{Status: 403, Body: `<Error><Code>QuotaExceeded</Code><Message>full</Message></Error>`}),
+		"still in part 1": {rule: times(always, partOf(1), servers.Fault{StandsStill: true}), says: "the connection stands still"},
+		"no room": {rule: times(always, partOf(4), servers.Fault{Status: 403, Body: `<Error><Code>QuotaExceeded</Code><Message>full</Message></Error>`}),
 			says: "there is no room", hint: "quota"},
-		"not allowed": {rule: times(always, part(1), servers.Fault{Status: 403, Body: `<Error><Code>AccessDenied</Code><Message>No.</Message></Error>`}),
+		"not allowed": {rule: times(always, partOf(1), servers.Fault{Status: 403, Body: `<Error><Code>AccessDenied</Code><Message>No.</Message></Error>`}),
 			says: "do not allow this", hint: "s3:PutObject"},
 		"no S3 at all": {rule: times(always, all, servers.Fault{Status: 418, Body: strings.Repeat("\x1b[31mtea", 1<<16)}), says: "refuses it"},
 	} {

@@ -1,10 +1,8 @@
 package s3store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -24,35 +22,21 @@ type upload struct {
 	ctx   context.Context
 	stop  context.CancelFunc
 
-	id    string // empty: all of it still fits into the buffer
-	buf   []byte
-	spare []byte
-	parts []minio.CompletePart
-	sent  chan error // nil: nothing is on its way
-	total int64
-	over  bool // committed, or given up
+	id      string // empty: all of it still fits into the first part
+	filling *part
+	sending *part // nil: none was sent yet
+	parts   []minio.CompletePart
+	sent    chan error // nil: nothing is on its way
+	total   int64
+	over    bool // committed, or given up
 }
 
 const tokenHeader = "Railiance-Put"
 
-// An artifact that is sent in parts has 10,000 at most: what is larger than
-// expected gets larger parts, as S3 allows. The last 16 times as large end at
-// 500 GiB.
-const partsMax = 10_000
-
-func partSize(base, number int) int {
-	switch {
-	case number <= 4000:
-		return base
-	case number <= 7000:
-		return 4 * base
-	}
-	return 16 * base
-}
-
 func (b *bucket) upload(ctx context.Context, name string) *upload {
 	ctx, stop := context.WithCancel(ctx)
-	return &upload{bucket: b, name: name, token: rand.Text(), ctx: ctx, stop: stop}
+	size, _ := b.partSize(1)
+	return &upload{bucket: b, name: name, token: rand.Text(), ctx: ctx, stop: stop, filling: &part{dir: b.spool, size: size}}
 }
 
 func (u *upload) Write(p []byte) (int, error) {
@@ -61,11 +45,12 @@ func (u *upload) Write(p []byte) (int, error) {
 		if u.ctx.Err() != nil {
 			return written, context.Cause(u.ctx)
 		}
-		size := partSize(u.part, len(u.parts)+1)
-		n := min(len(p), size-len(u.buf))
-		u.buf = append(u.buf, p[:n]...)
+		n, err := u.filling.fill(p)
 		p, written = p[n:], written+n
-		if len(u.buf) == size {
+		if err != nil {
+			return written, err
+		}
+		if u.filling.full() {
 			if err := u.ship(); err != nil {
 				return written, u.why(err)
 			}
@@ -99,25 +84,29 @@ func (u *upload) ship() error {
 	if len(u.parts) == partsMax {
 		return fmt.Errorf("store: %s: is larger than the %d bytes that can be sent in %d parts", u.name, u.total, partsMax)
 	}
-	u.total += int64(len(u.buf))
+	u.total += int64(u.filling.length)
 	u.parts = append(u.parts, minio.CompletePart{PartNumber: len(u.parts) + 1})
-	part, last := u.buf, &u.parts[len(u.parts)-1]
+	full, last := u.filling, &u.parts[len(u.parts)-1]
 	u.sent = make(chan error, 1)
-	go func() { u.sent <- u.send(part, last) }()
-	u.buf, u.spare = u.spare[:0], part
-	if next := partSize(u.part, len(u.parts)+1); cap(u.buf) < next {
-		u.buf = make([]byte, 0, next)
+	go func() { u.sent <- u.send(full, last) }()
+	if u.sending == nil {
+		u.sending = &part{dir: u.spool}
 	}
+	u.filling, u.sending = u.sending, full
+	u.filling.begin(u.partSize(len(u.parts) + 1))
 	return nil
 }
 
-func (u *upload) send(part []byte, p *minio.CompletePart) error {
-	sum := sha256.Sum256(part)
+func (u *upload) send(full *part, p *minio.CompletePart) error {
+	sum, err := full.sha256()
+	if err != nil {
+		return fmt.Errorf("store: %s: part %d: %w", u.name, p.PartNumber, err)
+	}
 	opts := minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(sum[:]), CustomHeader: map[string][]string{}}
 	p.ChecksumSHA256 = base64.StdEncoding.EncodeToString(sum[:])
 	opts.CustomHeader.Set("X-Amz-Checksum-Sha256", p.ChecksumSHA256)
-	err := u.try(u.ctx, func() error {
-		got, err := u.core.PutObjectPart(u.ctx, u.Bucket, u.key(), u.id, p.PartNumber, bytes.NewReader(part), int64(len(part)), opts)
+	err = u.try(u.ctx, func() error {
+		got, err := u.core.PutObjectPart(u.ctx, u.Bucket, u.key(), u.id, p.PartNumber, full.body(), int64(full.length), opts)
 		p.ETag = got.ETag
 		return err
 	})
@@ -176,6 +165,10 @@ const abortWithin = 30 * time.Second
 func (u *upload) abort() {
 	u.stop()
 	_ = u.land()
+	u.filling.close()
+	if u.sending != nil {
+		u.sending.close()
+	}
 	if u.over || u.id == "" {
 		return
 	}
