@@ -93,24 +93,10 @@ func (h HelmValues) write(ctx context.Context, w io.Writer, version string) (Rep
 // get runs one kubectl call and streams its answer.
 func (h HelmValues) get(ctx context.Context) func(string, func(io.Reader) error) error {
 	return func(path string, use func(io.Reader) error) error {
-		r, w := io.Pipe()
-		ended := make(chan error, 1)
-		go func() {
-			err := host.Run(ctx, host.Command{
-				Args:   []string{"k3s", "kubectl", "get", "--raw", path},
-				Env:    []string{"KUBECONFIG=" + h.K3s.Kubeconfig},
-				Stdout: w,
-			})
-			w.CloseWithError(err)
-			ended <- err
-		}()
-		err := use(bufio.NewReaderSize(r, 256<<10))
-		_ = r.Close()
-		// When kubectl failed, that is why the answer could not be read.
-		if runErr := <-ended; runErr != nil && !errors.Is(runErr, io.ErrClosedPipe) {
-			return expired(runErr)
-		}
-		return err
+		return expired(host.Read(ctx, host.Command{
+			Args: []string{"k3s", "kubectl", "get", "--raw", path},
+			Env:  []string{"KUBECONFIG=" + h.K3s.Kubeconfig},
+		}, use))
 	}
 }
 

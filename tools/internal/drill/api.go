@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,20 +24,7 @@ func (e *engine) api() api { return api{e.env(), e.path("tmp")} }
 func (a api) get(ctx context.Context, path string, use func(io.Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	r, w := io.Pipe()
-	ended := make(chan error, 1)
-	go func() {
-		err := host.Run(ctx, host.Command{Args: []string{"k3s", "kubectl", "get", "--raw", path}, Env: a.env, Bare: true, Stdout: w})
-		w.CloseWithError(err)
-		ended <- err
-	}()
-	err := use(bufio.NewReaderSize(r, 256<<10))
-	_ = r.Close()
-	// When kubectl failed, that is why the answer could not be used.
-	if failed := <-ended; failed != nil && !errors.Is(failed, io.ErrClosedPipe) {
-		return failed
-	}
-	return err
+	return host.Read(ctx, host.Command{Args: []string{"k3s", "kubectl", "get", "--raw", path}, Env: a.env, Bare: true}, use)
 }
 
 const pageSize = 500 // objects

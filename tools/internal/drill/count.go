@@ -8,55 +8,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/railiance/railiance/tools/internal/registry"
 )
-
-// resource is a kind of object that the API serves and the manifest counted.
-type resource struct {
-	key  string // in the manifest's contents
-	path string // in the API
-	// grows says that a control plane adds such objects by itself when it
-	// starts; then more than were saved are as good. Fewer never are.
-	grows bool
-}
-
-const crdKey = "registry/apiextensions.k8s.io/customresourcedefinitions"
-
-// builtin are the resources that a person or a program put into the cluster,
-// and would miss. Not in it is what the control plane keeps for itself and
-// makes anew: leases, events, endpoints, flow schemas, address ranges.
-var builtin = []resource{
-	{"registry/namespaces", "/api/v1/namespaces", true},
-	{"registry/secrets", "/api/v1/secrets", true},       // k3s: its serving certificate
-	{"registry/configmaps", "/api/v1/configmaps", true}, // one in every namespace
-	{"registry/serviceaccounts", "/api/v1/serviceaccounts", true},
-	{"registry/services/specs", "/api/v1/services", true},
-	{"registry/persistentvolumes", "/api/v1/persistentvolumes", false},
-	{"registry/persistentvolumeclaims", "/api/v1/persistentvolumeclaims", false},
-	{"registry/deployments", "/apis/apps/v1/deployments", true}, // k3s: its addons
-	{"registry/daemonsets", "/apis/apps/v1/daemonsets", true},   // k3s: load balancers
-	{"registry/statefulsets", "/apis/apps/v1/statefulsets", false},
-	{"registry/jobs", "/apis/batch/v1/jobs", true}, // k3s: its helm controller
-	{"registry/cronjobs", "/apis/batch/v1/cronjobs", false},
-	{"registry/ingress", "/apis/networking.k8s.io/v1/ingresses", false},
-	{"registry/networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies", false},
-	{"registry/roles", "/apis/rbac.authorization.k8s.io/v1/roles", true},
-	{"registry/rolebindings", "/apis/rbac.authorization.k8s.io/v1/rolebindings", true},
-	{"registry/clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterroles", true},
-	{"registry/clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", true},
-	{"registry/storageclasses", "/apis/storage.k8s.io/v1/storageclasses", true},
-	{crdKey, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", true},
-}
 
 // object is as much of one as counting needs.
 type object struct{}
 
 func countBuiltin(ctx context.Context, a api, req *request, r *reporter) error {
-	for _, res := range builtin {
-		saved := req.Saved[res.key]
+	for _, res := range registry.Served() {
+		saved := req.Saved[res.Key]
 		if saved == 0 {
 			continue
 		}
-		if err := r.add(res.count(ctx, a, saved)); err != nil {
+		if err := r.add(count(ctx, a, res, saved)); err != nil {
 			return err
 		}
 	}
@@ -64,10 +29,10 @@ func countBuiltin(ctx context.Context, a api, req *request, r *reporter) error {
 }
 
 // count asks for all objects of a resource and compares their number.
-func (res resource) count(ctx context.Context, a api, saved int64) Check {
-	what := strings.TrimPrefix(res.key, "registry/")
+func count(ctx context.Context, a api, res registry.Resource, saved int64) Check {
+	what := strings.TrimPrefix(res.Key, "registry/")
 	found := int64(0)
-	err := each(ctx, a, res.path, func(object) error {
+	err := each(ctx, a, res.Path, func(object) error {
 		found++
 		return nil
 	})
@@ -78,7 +43,7 @@ func (res resource) count(ctx context.Context, a api, saved int64) Check {
 	switch {
 	case found < saved:
 		c = bad("count", what, fmt.Errorf("%d of %d are missing", saved-found, saved))
-	case found > saved && !res.grows:
+	case found > saved && !res.Grows:
 		c = bad("count", what, fmt.Errorf("%d more than were saved", found-saved))
 	case found > saved:
 		c.Verdict = fmt.Sprintf("ok, %d of the control plane's own", found-saved)
@@ -110,7 +75,7 @@ func countCustom(ctx context.Context, a api, req *request, r *reporter) error {
 	if err != nil {
 		return r.add(bad("count", "custom resources", err))
 	}
-	known := map[string]bool{crdKey: true, "registry/apiregistration.k8s.io/apiservices": true}
+	known := map[string]bool{registry.Definitions: true, "registry/apiregistration.k8s.io/apiservices": true}
 	for _, d := range defined {
 		key := "registry/" + d.Spec.Group + "/" + d.Spec.Names.Plural
 		known[key] = true
@@ -157,11 +122,11 @@ func (d definition) count(ctx context.Context, a api, key string, saved int64) C
 			return bad("count", what, errors.New("its definition names no version that is served"))
 		}
 	}
-	res := resource{
-		key: key, path: "/apis/" + d.Spec.Group + "/" + version + "/" + d.Spec.Names.Plural,
-		grows: strings.HasSuffix(d.Spec.Group, ".cattle.io"), // k3s's own
+	res := registry.Resource{
+		Key: key, Path: "/apis/" + d.Spec.Group + "/" + version + "/" + d.Spec.Names.Plural,
+		Grows: strings.HasSuffix(d.Spec.Group, ".cattle.io"), // k3s's own
 	}
-	c := res.count(ctx, a, saved)
+	c := count(ctx, a, res, saved)
 	if c.Found == nil && d.Spec.Conversion.Strategy == "Webhook" {
 		// The program that converts them is a workload, and none runs here.
 		c = good("count", what)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/asset"
 	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/registry"
 )
 
 // Report is what a restored server serves against what was saved.
@@ -32,28 +33,6 @@ type Count struct {
 	Lacks bool   `json:"lacks,omitempty"`
 }
 
-// served are the built-in resources that are counted, by their key in the
-// contents of a datastore. What k3s expires or recreates by itself, such as
-// events, leases, endpoints and pods, is not: its number says nothing.
-func served() map[string]string {
-	return map[string]string{
-		"registry/namespaces":             "/api/v1/namespaces",
-		"registry/secrets":                "/api/v1/secrets",
-		"registry/configmaps":             "/api/v1/configmaps",
-		"registry/serviceaccounts":        "/api/v1/serviceaccounts",
-		"registry/services/specs":         "/api/v1/services",
-		"registry/persistentvolumes":      "/api/v1/persistentvolumes",
-		"registry/persistentvolumeclaims": "/api/v1/persistentvolumeclaims",
-		"registry/deployments":            "/apis/apps/v1/deployments",
-		"registry/statefulsets":           "/apis/apps/v1/statefulsets",
-		"registry/daemonsets":             "/apis/apps/v1/daemonsets",
-		"registry/cronjobs":               "/apis/batch/v1/cronjobs",
-		"registry/ingress":                "/apis/networking.k8s.io/v1/ingresses",
-		"registry/clusterroles":           "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-		"registry/clusterrolebindings":    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-	}
-}
-
 // custom is the key of custom resources: a group, which has a dot, and a plural.
 var custom = regexp.MustCompile(`^registry/([a-z0-9-]+(?:\.[a-z0-9-]+)+)/([a-z0-9-]+)$`)
 
@@ -64,30 +43,33 @@ const (
 
 // compare counts what the API server serves. The exact comparison was made on
 // the datastore before the start; here every kind must be there at least as
-// often as it was saved, since k3s adds objects of its own. Secrets alone may
-// be fewer: k3s removes expired bootstrap tokens.
+// often as it was saved, since k3s adds objects of its own, but for those that a
+// cluster removes by itself.
 func (r *Restore) compare(ctx context.Context) (*Report, error) {
 	saved, err := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
 	if err != nil {
 		return nil, err
 	}
 	report := &Report{Format: 1, Before: r.journal.Before}
-	builtIn := served()
+	builtIn := map[string]registry.Resource{}
+	for _, res := range registry.Served() {
+		builtIn[res.Key] = res
+	}
 	for _, key := range slices.Sorted(maps.Keys(saved.Contents)) {
 		n, err := int64(0), error(nil)
-		switch group := custom.FindStringSubmatch(key); {
-		case group != nil:
+		res, known := builtIn[key]
+		if group := custom.FindStringSubmatch(key); known {
+			n, err = r.count(ctx, res.Path)
+		} else if group != nil {
 			n, err = r.countCustom(ctx, group[1], group[2])
-		case builtIn[key] != "":
-			n, err = r.count(ctx, builtIn[key])
-		default:
+		} else {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
 		c := Count{What: strings.TrimPrefix(key, "registry/"), Saved: saved.Contents[key], Found: n}
-		c.Lacks = c.Found < c.Saved && key != "registry/secrets"
+		c.Lacks = c.Found < c.Saved && !res.Fades
 		report.add(c)
 	}
 	return report, r.compareReleases(ctx, report)

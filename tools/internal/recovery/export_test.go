@@ -5,9 +5,6 @@ import "github.com/railiance/railiance/tools/internal/catalog"
 // OnNote has f called after every entry in the journal.
 func (r *Restore) OnNote(f func(step string)) { r.noted = f }
 
-// Served gives the fake API server its paths.
-func Served() map[string]string { return served() }
-
 // Missing is missing.
 func Missing(saved, found catalog.Contents) error { return missing(saved, found) }
 

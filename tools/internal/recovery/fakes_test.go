@@ -22,6 +22,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/recovery"
+	"github.com/railiance/railiance/tools/internal/registry"
 	"github.com/railiance/railiance/tools/internal/restorecli"
 	"github.com/railiance/railiance/tools/internal/sign"
 	"github.com/railiance/railiance/tools/internal/store"
@@ -210,9 +211,9 @@ func fakeAPI(world, path string) int {
 		return complain("fake k3s: path %q", path)
 	}
 	key := ""
-	for k, p := range recovery.Served() {
-		if p == list {
-			key = k
+	for _, res := range registry.Served() {
+		if res.Path == list {
+			key = res.Key
 		}
 	}
 	if part := strings.Split(list, "/"); key == "" && len(part) == 5 {
