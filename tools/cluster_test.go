@@ -18,6 +18,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/backupcli"
 	"github.com/railiance/railiance/tools/internal/fake"
 	"github.com/railiance/railiance/tools/internal/layertest"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/plugin"
 	"github.com/railiance/railiance/tools/internal/pvecli"
 	"github.com/railiance/railiance/tools/internal/pvetest"
@@ -146,6 +147,7 @@ func unescape(ts *testscript.TestScript, s string) string {
 
 // The contract of every layer, over both datastores of k3s.
 func TestContract(t *testing.T) {
+	mustrun.Long(t)
 	for _, datastore := range []string{"etcd", "state-db"} {
 		t.Run(datastore, func(t *testing.T) { layertest.Run(t, cluster(datastore), "testdata/contract", *update) })
 	}

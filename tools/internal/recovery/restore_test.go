@@ -14,6 +14,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/asset"
 	"github.com/railiance/railiance/tools/internal/catalog"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 )
 
 // restored holds the machine to what the set says, and to nothing else.
@@ -125,6 +126,7 @@ func (w *world) sameAs(before map[string]string) {
 // Killed at every entry of the journal, on every run anew, a restore comes to
 // its end; a reboot that starts k3s in between does no harm.
 func TestKilledAtEveryStep(t *testing.T) {
+	mustrun.Long(t)
 	kinds(t, func(t *testing.T, kind string) {
 		for _, reboot := range []bool{false, true} {
 			for die := 1; ; die++ {
@@ -160,6 +162,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 // Killed at every entry, a restore can be taken back, and that can be killed
 // too.
 func TestBackFromEveryStep(t *testing.T) {
+	mustrun.Long(t)
 	kinds(t, func(t *testing.T, kind string) {
 		for die := 1; ; die++ {
 			w := newWorld(t, kind)
@@ -210,6 +213,7 @@ func (w *world) killed(after time.Duration, args ...string) {
 // On a machine that has nothing yet, a restore is killed at every entry and
 // goes on; taken back, there is nothing again.
 func TestFreshMachine(t *testing.T) {
+	mustrun.Long(t)
 	kinds(t, func(t *testing.T, kind string) {
 		for die := 1; ; die++ {
 			w := newWorld(t, kind)
@@ -319,6 +323,7 @@ func TestKilledReset(t *testing.T) {
 
 // Killed at any moment, a restore goes on, or back.
 func TestKilledAnytime(t *testing.T) {
+	mustrun.Long(t)
 	kinds(t, func(t *testing.T, kind string) {
 		const rounds = 6
 		w := newWorld(t, kind)

@@ -12,6 +12,7 @@ import (
 // nothing but the nodes' own packets teaches them the new one. It is no fault of
 // the cable that takes over, and no excuse for one that is dead one way.
 func TestOldWays(t *testing.T) {
+	t.Parallel()
 	tbtest.Need(t)
 	gone := tbtest.Fault{Kind: tbtest.NoBridge, End: tbtest.End{Node: "baobab"}}
 	for _, faults := range [][]tbtest.Fault{

@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the goldens anew")
 // fault alone; RING_PAIRS=all adds every pair of kinds, on two nodes, which
 // takes minutes, and RING_PAIRS=same every pair of kinds on one node.
 func TestPlantedIsFound(t *testing.T) {
+	t.Parallel()
 	var cases [][]tbtest.Fault
 	pairs := os.Getenv("RING_PAIRS")
 	golden := "singles"
