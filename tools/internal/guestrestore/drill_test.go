@@ -13,6 +13,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/vma"
@@ -109,6 +110,7 @@ func TestDrillOfWhatIsTooLarge(t *testing.T) {
 
 // Whatever is wrong with it, nothing is proven, and nothing stays.
 func TestDrillOfWhatIsWrong(t *testing.T) {
+	mustrun.Long(t)
 	w := start(t)
 	ok(t, w.AddVM(web()))
 	good := w.backup(t, 100, nil)
@@ -231,6 +233,7 @@ func (w *world) calls(t *testing.T) []string {
 
 // Somebody may interrupt at any point.
 func TestDrillInterrupted(t *testing.T) {
+	mustrun.Long(t)
 	w := start(t)
 	ok(t, w.AddVM(web()))
 	ok(t, w.SetFault("agent-900", "never"))

@@ -19,6 +19,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
 	"github.com/railiance/railiance/tools/internal/host"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/store"
@@ -78,6 +79,7 @@ func beVictim(text string) error {
 // However a run is killed, with the machine's power or by hand, the next one
 // takes away what it left, and nothing else.
 func TestKilled(t *testing.T) {
+	mustrun.Long(t)
 	w := start(t)
 	ok(t, w.AddVM(web()))
 	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "dns", Files: map[string]string{"srv/zone": string(noise(2<<20, 9))}}))

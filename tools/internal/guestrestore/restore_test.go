@@ -17,6 +17,7 @@ import (
 
 	"github.com/railiance/railiance/tools/internal/guestrestore"
 	"github.com/railiance/railiance/tools/internal/guestset"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/nodetar"
 	"github.com/railiance/railiance/tools/internal/pve"
 	"github.com/railiance/railiance/tools/internal/pvetest"
@@ -337,6 +338,7 @@ func TestReplace(t *testing.T) {
 // Whatever goes wrong, nothing stands in the cluster that looks like the guest,
 // and the number is free again.
 func TestRestoreOfWhatIsWrong(t *testing.T) {
+	mustrun.Long(t)
 	w := start(t)
 	ok(t, w.AddVM(web()))
 	ok(t, w.AddCT(pvetest.CT{ID: 200, Node: "tapia", Name: "dns", Files: map[string]string{"srv/zone": string(noise(600<<10, 9))}}))

@@ -228,6 +228,7 @@ func TestTheDayAfter(t *testing.T) {
 // What is not as it should be, and still leaves a backup: each is told, in the
 // manifest, in the account and in the report.
 func TestOddities(t *testing.T) {
+	mustrun.Long(t)
 	for name, c := range map[string]struct {
 		harm func(t *testing.T, w *world, dir string)
 		want string // of what is told

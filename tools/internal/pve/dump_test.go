@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/railiance/railiance/tools/internal/clustercontext"
+	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/pvetest"
 	"github.com/railiance/railiance/tools/internal/vma"
 )
@@ -109,6 +110,7 @@ func TestDumpThatIsNone(t *testing.T) {
 // Whoever wants the dump goes away: vzdump ends, and its lock with it, before
 // Dump returns.
 func TestDumpThatIsStopped(t *testing.T) {
+	mustrun.Long(t)
 	w, c := world(t)
 	ok(t, w.AddVM(pvetest.VM{ID: 100, Node: "baobab", Name: "web", Running: true, Disks: []pvetest.Disk{{Key: "scsi0", Size: 32 << 20, Random: 32 << 20}}}))
 	vm, err := c.Locate(soon(t), 100)
