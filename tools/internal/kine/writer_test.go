@@ -10,17 +10,29 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
-const writerVariable = "RAILIANCE_TEST_WRITER"
+const (
+	writerVariable = "RAILIANCE_TEST_WRITER"
+	crashVariable  = "RAILIANCE_TEST_CRASH"
+)
 
 // TestMain lets the test binary be the server: SQLite's locks are those of a
 // process, so that a writer in the process of the test would prove nothing.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerVariable); path != "" {
-		if err := serve(path); err != nil {
+		crash := -1
+		if text := os.Getenv(crashVariable); text != "" {
+			var err error
+			if crash, err = strconv.Atoi(text); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+		if err := serve(path, crash); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -31,8 +43,9 @@ func TestMain(m *testing.M) {
 
 // serve writes as k3s does until its standard input ends: each transaction
 // gives two keys the same number. It says when it began, and at the end the
-// longest that a transaction took.
-func serve(path string) error {
+// longest that a transaction took. In the midst of transaction number crash it
+// is killed.
+func serve(path string, crash int) error {
 	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(30000)&_pragma=journal_mode(WAL)&_pragma=synchronous(1)&_txlock=immediate")
 	if err != nil {
 		return err
@@ -66,6 +79,9 @@ func serve(path string) error {
 			return err
 		}
 		for _, name := range []string{"/registry/leases/pair/left", "/registry/leases/pair/right"} {
+			if n == crash && strings.HasSuffix(name, "right") {
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
 			if _, err := tx.Exec(`INSERT INTO kine (name, deleted, value) VALUES (?, 0, ?)`, name, strconv.Itoa(n)); err != nil {
 				return err
 			}
@@ -82,10 +98,10 @@ func serve(path string) error {
 
 // server starts a writer and waits until it writes. stop ends it in peace and
 // returns the longest transaction.
-func server(t *testing.T, path string) (cmd *exec.Cmd, stop func() time.Duration) {
+func server(t *testing.T, path string, settings ...string) (cmd *exec.Cmd, stop func() time.Duration) {
 	t.Helper()
 	cmd = exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), writerVariable+"="+path)
+	cmd.Env = append(append(os.Environ(), writerVariable+"="+path), settings...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -173,12 +189,12 @@ func TestBackupBesideAWriter(t *testing.T) {
 // copy.
 func TestBackupAfterACrash(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	cmd, _ := server(t, path)
-	time.Sleep(200 * time.Millisecond)
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
+	// Few enough that SQLite does not write them into the database by itself.
+	const transactions = 100
+	cmd, _ := server(t, path, crashVariable+"="+strconv.Itoa(transactions))
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
+		t.Fatalf("the writer was not killed: %v", err)
 	}
-	cmd.Wait()
 	if !logExists(path) {
 		t.Fatal("the crash left no log: this proves nothing")
 	}
@@ -194,9 +210,8 @@ func TestBackupAfterACrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	left, right := pair(t, dst)
-	n, err := strconv.Atoi(left)
-	if err != nil || left != right || whole.Rows != 20_000+2*(n+1) {
+	newest := strconv.Itoa(transactions - 1)
+	if left, right := pair(t, dst); left != newest || right != newest || whole.Rows != 20_000+2*transactions {
 		t.Errorf("copy shows %q and %q in %d rows", left, right, whole.Rows)
 	}
 	// What cp would have taken.
