@@ -162,7 +162,7 @@ func TestConnectionBreaks(t *testing.T) {
 	found := e.found(t)
 	e.do(t, "fault", "vzdump-100", "hang", "after", "3000000", "times", "1")
 	go func() {
-		for range 200 {
+		for range 1200 {
 			time.Sleep(50 * time.Millisecond)
 			if lock, err := e.nodes.Key(100, "lock"); err == nil && lock != "" {
 				_ = e.nodes.CutConnections("baobab")
@@ -193,7 +193,7 @@ func TestStoppedOverSSH(t *testing.T) {
 	e.do(t, "fault", "vzdump-100", "hang", "after", "3000000", "times", "1")
 	ctx, stop := context.WithCancel(t.Context())
 	go func() {
-		for range 200 {
+		for range 1200 {
 			time.Sleep(50 * time.Millisecond)
 			if lock, err := e.nodes.Key(100, "lock"); err == nil && lock != "" {
 				break

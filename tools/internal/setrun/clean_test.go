@@ -72,7 +72,7 @@ func TestThatWhichHangsIsNoted(t *testing.T) {
 	defer close(hang)
 	var said bytes.Buffer
 	c := copies(t, &said, nil, func(int) error { <-hang; return errors.New("awake") })
-	c.Stall = 50 * time.Millisecond
+	c.Stall = time.Second
 	name := begun(t, c)
 	write, _ := stream(1000)
 	if err := c.Put(t.Context(), name, write, nil); err != nil {

@@ -58,7 +58,11 @@ func TestPassing(t *testing.T) {
 		"busy when it is read":   {times(3, method("GET"), servers.Fault{Status: 502}), large},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, dir := at(t, server, test.rule, func(c *Config) { c.stall = 500 * time.Millisecond })
+			s, dir := at(t, server, test.rule, func(c *Config) {
+				if name == "slow" {
+					c.stall = 500 * time.Millisecond
+				}
+			})
 			if err := storetest.Put(guest(t, s), "disks", test.size); err != nil {
 				t.Fatal(err)
 			}
@@ -83,15 +87,16 @@ func TestLasting(t *testing.T) {
 		change     func(*Config)
 		says, hint string
 	}{
-		"wrong password":    {change: func(c *Config) { c.Password = "not-the-password" }, says: "status 401", hint: "sops file"},
-		"untrusted":         {change: func(c *Config) { c.CA = "" }, says: "certificate is not trusted", hint: `"ca" of the store`},
-		"forbidden":         {rule: times(always, method("PUT"), servers.Fault{Status: 403}), says: "status 403", hint: "let the user write"},
-		"no room":           {rule: times(always, method("PUT"), servers.Fault{Status: 507}), says: "status 507", hint: "there is no room"},
-		"no room, at once":  {rule: times(always, method("PUT"), servers.Fault{Status: 507, Early: true}), says: "status 507", hint: "there is no room"},
-		"too large":         {rule: times(always, method("PUT"), servers.Fault{Status: 413, Early: true}), says: "status 413", hint: "raise the limit"},
-		"being maintained":  {rule: times(always, all, servers.Fault{Status: 503}), says: "tried 6 times", hint: "being maintained"},
-		"cut":               {rule: times(always, method("PUT"), servers.Fault{Cut: 1 << 20}), says: "disks: "},
-		"stands still":      {rule: times(always, method("PUT"), servers.Fault{StandsStill: true}), says: "the connection stands still"},
+		"wrong password":   {change: func(c *Config) { c.Password = "not-the-password" }, says: "status 401", hint: "sops file"},
+		"untrusted":        {change: func(c *Config) { c.CA = "" }, says: "certificate is not trusted", hint: `"ca" of the store`},
+		"forbidden":        {rule: times(always, method("PUT"), servers.Fault{Status: 403}), says: "status 403", hint: "let the user write"},
+		"no room":          {rule: times(always, method("PUT"), servers.Fault{Status: 507}), says: "status 507", hint: "there is no room"},
+		"no room, at once": {rule: times(always, method("PUT"), servers.Fault{Status: 507, Early: true}), says: "status 507", hint: "there is no room"},
+		"too large":        {rule: times(always, method("PUT"), servers.Fault{Status: 413, Early: true}), says: "status 413", hint: "raise the limit"},
+		"being maintained": {rule: times(always, all, servers.Fault{Status: 503}), says: "tried 6 times", hint: "being maintained"},
+		"cut":              {rule: times(always, method("PUT"), servers.Fault{Cut: 1 << 20}), says: "disks: "},
+		"stands still": {rule: times(always, method("PUT"), servers.Fault{StandsStill: true}), says: "the connection stands still",
+			change: func(c *Config) { c.stall = 500 * time.Millisecond }},
 		"says yes too soon": {rule: times(always, method("PUT"), servers.Fault{Status: 201, Early: true}), says: "before it was sent"},
 		"loses the end":     {rule: times(always, method("PUT"), servers.Fault{Keep: 1 << 20}), says: "the server has 1048576", hint: "lose uploads without a length"},
 		"keeps nothing":     {rule: times(always, method("PUT"), servers.Fault{Status: 201}), says: "the server has 0", hint: "lose uploads"},
@@ -106,7 +111,6 @@ func TestLasting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, dir := at(t, server, test.rule, func(c *Config) {
-				c.stall = 200 * time.Millisecond
 				if test.change != nil {
 					test.change(c)
 				}
@@ -159,13 +163,13 @@ func TestDiskFull(t *testing.T) {
 
 // Hours may pass before a dump has the next bytes. That is no fault of the network.
 func TestSlowDump(t *testing.T) {
-	s, dir := at(t, servers.NewWebDAV(t), nil, func(c *Config) { c.stall = 200 * time.Millisecond })
+	s, dir := at(t, servers.NewWebDAV(t), nil, func(c *Config) { c.stall = time.Second })
 	err := guest(t, s).Put(context.Background(), "disks", func(w io.Writer) error {
 		for range 3 {
 			if _, err := w.Write(make([]byte, small)); err != nil {
 				return err
 			}
-			time.Sleep(500 * time.Millisecond)
+			time.Sleep(2 * time.Second)
 		}
 		return nil
 	})

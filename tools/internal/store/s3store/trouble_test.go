@@ -73,7 +73,11 @@ func TestPassing(t *testing.T) {
 		"still for a moment":          {times(1, partOf(2), servers.Fault{StandsStill: true}), large},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := at(t, server, false, test.rule, func(c *Config) { c.stall = 500 * time.Millisecond })
+			s := at(t, server, false, test.rule, func(c *Config) {
+				if name == "slow" || name == "still for a moment" {
+					c.stall = 500 * time.Millisecond
+				}
+			})
 			if err := storetest.Put(guest(t, s), "disks", test.size); err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +111,8 @@ func TestLasting(t *testing.T) {
 		"cut in part 3":   {rule: times(always, partOf(3), servers.Fault{Cut: 1 << 20}), says: "part 3: tried 6 times"},
 		"busy in part 2":  {rule: times(always, partOf(2), servers.Fault{Status: 503, Body: slowDown}), says: "part 2: the service is overloaded", hint: "again later"},
 		"busy at the end": {rule: times(always, complete, servers.Fault{Status: 503, Body: slowDown}), says: "the service is overloaded", hint: "again later"},
-		"still in part 1": {rule: times(always, partOf(1), servers.Fault{StandsStill: true}), says: "the connection stands still"},
+		"still in part 1": {rule: times(always, partOf(1), servers.Fault{StandsStill: true}), says: "the connection stands still",
+			change: func(c *Config) { c.stall = 500 * time.Millisecond }},
 		"no room": {rule: times(always, partOf(4), servers.Fault{Status: 403, Body: `<Error><Code>QuotaExceeded</Code><Message>full</Message></Error>`}),
 			says: "there is no room", hint: "quota"},
 		"not allowed": {rule: times(always, partOf(1), servers.Fault{Status: 403, Body: `<Error><Code>AccessDenied</Code><Message>No.</Message></Error>`}),
@@ -121,7 +126,7 @@ func TestLasting(t *testing.T) {
 			}
 			bucket := ""
 			s := at(t, server, false, rule, func(c *Config) {
-				c.stall, bucket = 100*time.Millisecond, c.Bucket
+				bucket = c.Bucket
 				if test.change != nil {
 					test.change(c)
 				}
@@ -160,13 +165,13 @@ func TestLasting(t *testing.T) {
 // Hours may pass before a dump has the next bytes. That is no fault of the network.
 func TestSlowDump(t *testing.T) {
 	server := servers.NewS3(t)
-	s := at(t, server, false, nil, func(c *Config) { c.stall = 100 * time.Millisecond })
+	s := at(t, server, false, nil, func(c *Config) { c.stall = time.Second })
 	err := guest(t, s).Put(context.Background(), "disks", func(w io.Writer) error {
-		for range 4 {
+		for range 3 {
 			if _, err := w.Write(make([]byte, partMin/2+1)); err != nil {
 				return err
 			}
-			time.Sleep(250 * time.Millisecond)
+			time.Sleep(2 * time.Second)
 		}
 		return nil
 	})

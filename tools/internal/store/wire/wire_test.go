@@ -19,7 +19,7 @@ func serve(t *testing.T, h http.HandlerFunc) (string, *http.Client) {
 	t.Helper()
 	s := httptest.NewTLSServer(h)
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	rt, err := New("", 200*time.Millisecond)
+	rt, err := New("", time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestStall(t *testing.T) {
 		switch r.URL.Path {
 		case "/slow":
 			for range 8 {
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(200 * time.Millisecond)
 				_, _ = io.WriteString(w, "x")
 				_ = flush()
 			}
@@ -68,7 +68,7 @@ func TestStall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	time.Sleep(400 * time.Millisecond)
+	time.Sleep(1500 * time.Millisecond)
 	if b, err := io.ReadAll(resp.Body); string(b) != "xy" {
 		t.Errorf("%q, %v", b, err)
 	}
