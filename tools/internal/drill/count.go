@@ -79,7 +79,7 @@ func countCustom(ctx context.Context, a api, req *request, r *reporter) error {
 	for _, d := range defined {
 		key := "registry/" + d.Spec.Group + "/" + d.Spec.Names.Plural
 		known[key] = true
-		if key == etcdSnapshotFiles {
+		if key == registry.SnapshotFiles {
 			continue
 		}
 		if err := r.add(d.count(ctx, a, key, req.Saved[key])); err != nil {
@@ -102,10 +102,6 @@ func countCustom(ctx context.Context, a api, req *request, r *reporter) error {
 	}
 	return nil
 }
-
-// etcdSnapshotFiles are k3s's list of the snapshots on its disk: where there
-// are none, it empties the list.
-const etcdSnapshotFiles = "registry/k3s.cattle.io/etcdsnapshotfiles"
 
 var apiName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
 

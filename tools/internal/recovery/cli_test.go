@@ -1,6 +1,8 @@
 package recovery_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"maps"
 	"os"
 	"os/exec"
@@ -18,6 +20,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/layer"
 	"github.com/railiance/railiance/tools/internal/mustrun"
 	"github.com/railiance/railiance/tools/internal/recovery"
+	"github.com/railiance/railiance/tools/internal/registry"
 	"github.com/railiance/railiance/tools/internal/state"
 )
 
@@ -145,11 +148,54 @@ func TestLess(t *testing.T) {
 			t.Errorf("%s: %d\n%s", key, code, out)
 		}
 	}
-	// A bootstrap token that has expired is no loss.
+	// A bootstrap token that has expired is no loss, nor is k3s's list of the
+	// snapshots on a disk that is no more.
+	for _, key := range []string{"registry/secrets", registry.SnapshotFiles} {
+		w = newWorld(t, asset.KindEtcd)
+		w.change = snapshotFiles
+		w.set(setTime.Add(time.Hour), 2, asset.KindEtcd, w.signer, w.key.Recipient())
+		w.write("lost", key)
+		if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 || !strings.Contains(out, "restored from manifest-20261120T030000Z.json") {
+			t.Errorf("%s: %d\n%s", key, code, out)
+		}
+	}
+}
+
+// snapshotFiles makes other objects of a snapshot k3s's list of its snapshots.
+func snapshotFiles(snapshot []byte) []byte {
+	// Of one length, since bbolt's pages are full of offsets.
+	const from, to = "/registry/backup.example.org/backupplans/b", "/" + registry.SnapshotFiles + "/"
+	b := bytes.ReplaceAll(snapshot[:len(snapshot)-sha256.Size], []byte(from), []byte(to))
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// What only a workload can convert is told, and holds nothing else up.
+func TestNotServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, asset.KindEtcd)
+	w.write("mute", "registry/backup.example.org/backupplans")
+	code, out := w.run("railiance-restore-s2", nil, "apply", "--yes", "--ready", "3s")
+	for _, want := range []string{
+		"backup.example.org/backupplans: not served: ", "conversion webhook", "k3s kubectl get -A backupplans.backup.example.org", "serves less than was saved of 1 kinds",
+		"restored from manifest-20261120T020000Z.json",
+	} {
+		if code != 1 || !strings.Contains(out, want) {
+			t.Errorf("%d, without %q\n%s", code, want, out)
+		}
+	}
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--back", "--yes"); code != 0 {
+		t.Errorf("it cannot be taken back: %d\n%s", code, out)
+	}
+	// An API server that does not answer for itself is another matter.
 	w = newWorld(t, asset.KindEtcd)
-	w.write("lost", "registry/secrets")
-	if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
+	w.write("mute", "registry/namespaces")
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes", "--ready", "3s"); code != 1 || !strings.Contains(out, "apply goes on from here") {
 		t.Errorf("%d\n%s", code, out)
+	}
+	ok(t, os.Remove(filepath.Join(w.root, "mute")))
+	if code, out := w.run("railiance-restore-s2", nil, "apply", "--yes"); code != 0 {
+		t.Errorf("it does not go on: %d\n%s", code, out)
 	}
 }
 

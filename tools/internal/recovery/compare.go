@@ -15,6 +15,7 @@ import (
 	"github.com/railiance/railiance/tools/internal/asset"
 	"github.com/railiance/railiance/tools/internal/host"
 	"github.com/railiance/railiance/tools/internal/registry"
+	"github.com/railiance/railiance/tools/internal/tell"
 )
 
 // Report is what a restored server serves against what was saved.
@@ -44,7 +45,8 @@ const (
 // compare counts what the API server serves. The exact comparison was made on
 // the datastore before the start; here every kind must be there at least as
 // often as it was saved, since k3s adds objects of its own, but for those that a
-// cluster removes by itself.
+// cluster removes by itself. A kind that only a workload can convert may not be
+// served yet, or never: that is told, and stops neither the others nor the restore.
 func (r *Restore) compare(ctx context.Context) (*Report, error) {
 	saved, err := oneOf(r.Set, asset.KindEtcd, asset.KindStateDB)
 	if err != nil {
@@ -55,20 +57,25 @@ func (r *Restore) compare(ctx context.Context) (*Report, error) {
 	for _, res := range registry.Served() {
 		builtIn[res.Key] = res
 	}
+	until := time.Now().Add(min(settle, r.patience()))
 	for _, key := range slices.Sorted(maps.Keys(saved.Contents)) {
-		n, err := int64(0), error(nil)
+		c := Count{What: strings.TrimPrefix(key, "registry/"), Saved: saved.Contents[key]}
 		res, known := builtIn[key]
-		if group := custom.FindStringSubmatch(key); known {
-			n, err = r.count(ctx, res.Path)
-		} else if group != nil {
-			n, err = r.countCustom(ctx, group[1], group[2])
-		} else {
+		group := custom.FindStringSubmatch(key)
+		switch {
+		case known:
+			c.Found, err = r.count(ctx, until, res.Path)
+		case group != nil && key != registry.SnapshotFiles:
+			c.Found, err = r.countCustom(ctx, until, group[1], group[2])
+		default:
 			continue
 		}
-		if err != nil {
+		switch {
+		case err != nil && (known || ctx.Err() != nil):
 			return nil, err
+		case err != nil:
+			r.Tell.Fail("", tell.Hint(fmt.Errorf("%s: not served: %w", c.What, err), "the workload that converts them may not be up yet; count them later: k3s kubectl get -A %s.%s", group[2], group[1]))
 		}
-		c := Count{What: strings.TrimPrefix(key, "registry/"), Saved: saved.Contents[key], Found: n}
 		c.Lacks = c.Found < c.Saved && !res.Fades
 		report.add(c)
 	}
@@ -83,8 +90,8 @@ func (report *Report) add(c Count) {
 }
 
 // count counts the objects of a list without fetching them.
-func (r *Restore) count(ctx context.Context, path string) (int64, error) {
-	answer, err := r.insist(ctx, path+"?limit=1")
+func (r *Restore) count(ctx context.Context, until time.Time, path string) (int64, error) {
+	answer, err := r.insist(ctx, until, path+"?limit=1")
 	if err != nil {
 		return 0, err
 	}
@@ -102,8 +109,8 @@ func (r *Restore) count(ctx context.Context, path string) (int64, error) {
 
 // countCustom counts custom resources in the version that their group prefers.
 // Where nobody serves the group any more there are none.
-func (r *Restore) countCustom(ctx context.Context, group, plural string) (int64, error) {
-	answer, err := r.insist(ctx, "/apis/"+group)
+func (r *Restore) countCustom(ctx context.Context, until time.Time, group, plural string) (int64, error) {
+	answer, err := r.insist(ctx, until, "/apis/"+group)
 	if exit := (*host.ExitError)(nil); errors.As(err, &exit) && strings.Contains(exit.Stderr, "NotFound") {
 		return 0, nil
 	}
@@ -122,15 +129,15 @@ func (r *Restore) countCustom(ctx context.Context, group, plural string) (int64,
 	if !ok || strings.ContainsAny(version, "/?#% ") {
 		return 0, fmt.Errorf("/apis/%s: it names no version", group)
 	}
-	return r.count(ctx, "/apis/"+group+"/"+version+"/"+plural)
+	return r.count(ctx, until, "/apis/"+group+"/"+version+"/"+plural)
 }
 
-// insist asks until it is answered: a server that is ready does not serve its
-// custom resources yet.
-func (r *Restore) insist(ctx context.Context, path string) ([]byte, error) {
-	for begin := time.Now(); ; {
+// insist asks until it is answered, and at least once: a server that is ready does
+// not serve its custom resources yet.
+func (r *Restore) insist(ctx context.Context, until time.Time, path string) ([]byte, error) {
+	for {
 		answer, err := r.ask(ctx, path)
-		if err == nil || ctx.Err() != nil || time.Since(begin) > settle {
+		if err == nil || ctx.Err() != nil || time.Now().After(until) {
 			return answer, err
 		}
 		select {

@@ -219,6 +219,9 @@ func fakeAPI(world, path string) int {
 	if part := strings.Split(list, "/"); key == "" && len(part) == 5 {
 		key = "registry/" + part[2] + "/" + part[4]
 	}
+	if mute, err := os.ReadFile(filepath.Join(world, "mute")); err == nil && key == string(mute) {
+		return complain("Error from server: conversion webhook for %s failed: connection refused", key)
+	}
 	n := counts(os.Getenv("DATA"))["/"+key+"/"]
 	if lost, err := os.ReadFile(filepath.Join(world, "lost")); err == nil && key == string(lost) {
 		n--

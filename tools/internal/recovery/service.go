@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,12 +84,11 @@ func (r *Restore) start(ctx context.Context) error {
 	return tell.Hint(err, "journalctl -u %s says why", r.Layer.K3s.Service)
 }
 
+func (r *Restore) patience() time.Duration { return cmp.Or(r.Ready, DefaultReady) }
+
 // ready waits until the API server says that it is.
 func (r *Restore) ready(ctx context.Context) error {
-	limit := r.Ready
-	if limit == 0 {
-		limit = DefaultReady
-	}
+	limit := r.patience()
 	begin, told := time.Now(), time.Now()
 	for {
 		_, err := r.ask(ctx, "/readyz")

@@ -49,6 +49,7 @@ type world struct {
 	signer *sign.Signer
 	key    *age.X25519Identity
 	env    []string
+	change func(snapshot []byte) []byte // made to the datastore of the sets that come
 }
 
 func unpacked(t *testing.T, path string) []byte {
@@ -185,6 +186,9 @@ func (w *world) set(at time.Time, sequence int64, kind string, signer *sign.Sign
 	datastore, ext := unpacked(t, "../etcdsnap/testdata/etcd-snapshot-k3s-1-1795281633.db.zst"), "snap"
 	if kind == asset.KindStateDB {
 		datastore, ext = unpacked(t, "../kine/testdata/state.backup-api.db.zst"), "db"
+	}
+	if w.change != nil {
+		datastore = w.change(datastore)
 	}
 	kubeconfig, err := os.ReadFile("../kubeconfig/testdata/files/k3s-default-loopback.yaml")
 	ok(t, err)

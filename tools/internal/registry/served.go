@@ -17,6 +17,10 @@ type Resource struct {
 // Definitions is the key of the definitions of custom resources.
 const Definitions = "registry/apiextensions.k8s.io/customresourcedefinitions"
 
+// SnapshotFiles is the key of k3s's own list of the snapshots on its disk. Where
+// there are none, as on a new machine, k3s empties it: its number says nothing.
+const SnapshotFiles = "registry/k3s.cattle.io/etcdsnapshotfiles"
+
 // served are the built-in resources that a person or a program put into the
 // cluster, and would miss. Not in it is what the control plane keeps for itself
 // and makes anew: leases, events, endpoints, flow schemas, address ranges; nor
