@@ -110,6 +110,9 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 		return Result{}, tell.Hint(ErrFailed, "no asset could be backed up; the older sets are as they were")
 	}
 
+	for _, d := range catalog.FindDropped(append([]catalog.Set{{Manifest: m}}, r.folder.Sets...)) {
+		r.Tell.Warn(d.Asset, "%s", d)
+	}
 	var verdicts []catalog.Verdict
 	if m.Complete() && !r.collapsed(m) {
 		verdicts = r.folder.Retain(m, r.Layer.Keep)
@@ -133,6 +136,9 @@ func (r *Run) Do(ctx context.Context) (Result, error) {
 
 // setUp loads everything that a run needs before it touches anything.
 func (r *Run) setUp() error {
+	if len(r.Layer.Assets) == 0 {
+		return tell.Hint(fmt.Errorf("layer %s names no assets", r.Layer.Name), "guests and nodes are backed up by pve-vm-backup")
+	}
 	if r.Layer.SOPS == "" {
 		return tell.Hint(fmt.Errorf("no %s from %s upward", ".sops.yaml", r.Layer.Dir), "make init makes a key and that file")
 	}

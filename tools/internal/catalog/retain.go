@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +17,38 @@ type Verdict struct {
 // retiredAfter is for how long complete sets must have been without an asset
 // until it counts as one that the layer owns no more.
 const retiredAfter = 30 * 24 * time.Hour
+
+// Dropped is an asset that the newest complete set does not hold any more.
+type Dropped struct {
+	Asset string
+	Last  *Manifest // the newest that holds it
+}
+
+// FindDropped finds the assets that have dropped out of the sets, which are the
+// newest first: a line that is missing in layer.yaml fails no backup.
+func FindDropped(sets []Set) []Dropped {
+	newest, ok := NewestComplete(sets)
+	if !ok {
+		return nil
+	}
+	var all []Dropped
+	told := map[string]bool{}
+	for _, s := range sets {
+		for _, a := range s.Artifacts {
+			if told[a.Asset] || !s.Time.Before(newest.Time) || newest.Holds(a.Asset) || !s.Holds(a.Asset) {
+				continue
+			}
+			told[a.Asset] = true
+			all = append(all, Dropped{a.Asset, s.Manifest})
+		}
+	}
+	return all
+}
+
+func (d Dropped) String() string {
+	return fmt.Sprintf("no set holds it since %s: layer.yaml names it no more, or this server has none; "+
+		"thirty days after that set its last backups are pruned", d.Last.Name())
+}
 
 // Goes says whether the set goes.
 func (v Verdict) Goes() bool { return len(v.Reasons) == 0 }

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -115,6 +116,30 @@ func TestReasons(t *testing.T) {
 	for i, want := range []string{"last 1 of 2", "b: last 2 of 2", "a: last 2 of 2"} {
 		if got := strings.Join(verdicts[i].Reasons, "; "); got != want {
 			t.Errorf("set %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
+func TestFindDropped(t *testing.T) {
+	for name, c := range map[string]struct {
+		sets []Set
+		want []string // asset and night
+	}{
+		"none":                           {[]Set{night(1, "a", "b"), night(2, "a", "b")}, nil},
+		"one":                            {[]Set{night(1, "a"), night(2, "a", "b"), night(3, "a", "b")}, []string{"b 2"}},
+		"the last one whole":             {[]Set{night(1, "a"), night(2, "a", "!b"), night(3, "a", "b")}, []string{"b 3"}},
+		"a failure of tonight is none":   {[]Set{night(1, "a", "!b"), night(2, "a", "b")}, nil},
+		"nor is one after it":            {[]Set{night(1, "a", "!b"), night(2, "a"), night(3, "a", "b")}, []string{"b 3"}},
+		"one that is new":                {[]Set{night(1, "a", "!b", "c"), night(2, "a", "b")}, nil},
+		"no set was ever complete":       {[]Set{night(1, "!a"), night(2, "!a", "b")}, nil},
+		"one from the future is no past": {[]Set{night(-5, "a"), night(2, "a", "b")}, []string{"b 2"}},
+	} {
+		var got []string
+		for _, d := range FindDropped(c.sets) {
+			got = append(got, fmt.Sprint(d.Asset, " ", int(noon.Sub(d.Last.Time).Hours()/24)))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -38,6 +38,9 @@ func status(sh *plugin.Shell) *cobra.Command {
 					return err
 				}
 			}
+			for _, d := range catalog.FindDropped(found) {
+				sh.Tell.Warn(d.Asset, "%s", d)
+			}
 			for _, name := range []string{state.BackupStamp, state.VerifyStamp, state.DrillStamp} {
 				if err := proof(sh, dir.Path(), name, now); err != nil {
 					return err
