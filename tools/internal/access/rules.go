@@ -63,7 +63,7 @@ func parse(file string, data []byte) ([]rule, error) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	err := d.Decode(&doc)
 	if errors.Is(err, io.EOF) {
-		return nil, at{file: file}.errorf("the file is empty; %s", wayToMake)
+		return nil, at{file: file}.errorf("the file is empty; remove it, and `make init` makes one")
 	}
 	if err != nil {
 		return nil, at{file: file}.errorf("%s", redact(err.Error()))

@@ -29,7 +29,6 @@ type Facts struct {
 	SQLite   bool
 	Version  string // the k3s that made it
 	Others   bool   // it knows further servers, perhaps
-	Program  string
 }
 
 const (
@@ -62,7 +61,7 @@ func Machine(w io.Writer, f Facts) error {
 	values := settings(f.Layer)
 	values["backups"], values["signers"] = inQuotes(f.Backups), inQuotes(f.Signers)
 	values["newest-set"] = newestSet
-	values["dir"], values["program"] = inQuotes(f.Dir), f.Program
+	values["dir"] = inQuotes(f.Dir)
 	values["which"], values["from"] = "", ""
 	if f.Set != "" {
 		values["which"], values["newest-set"] = "the set of "+f.Set+" ", f.Set

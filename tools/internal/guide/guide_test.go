@@ -30,7 +30,7 @@ func TestPagesAreFilled(t *testing.T) {
 		{},
 		{Set: "20261121T020000Z", FromFlag: true, SQLite: true, Version: "k3s version v1", Others: true},
 	} {
-		facts.Layer, facts.Backups, facts.Program = odd(), "/opt/backup", "railiance-restore-s2"
+		facts.Layer, facts.Backups = odd(), "/opt/backup"
 		var out strings.Builder
 		if err := Machine(&out, facts); err != nil {
 			t.Fatal(err)
@@ -40,6 +40,13 @@ func TestPagesAreFilled(t *testing.T) {
 		}
 		if others := strings.Contains(out.String(), "each of the other servers"); others != facts.Others {
 			t.Errorf("the other servers are told of: %v, want %v", others, facts.Others)
+		}
+		for line := range strings.Lines(out.String()) {
+			// What reads the sets has to be told where they are.
+			reads := strings.Contains(line, "make -C") && !strings.Contains(line, "BACK=1")
+			if told := strings.HasSuffix(line, " FROM=\"/opt/backup\"\n"); told != (reads && facts.FromFlag) {
+				t.Errorf("FROM is told: %v, by %q", told, line)
+			}
 		}
 		page = append(page, out.String()...)
 	}

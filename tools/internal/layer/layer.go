@@ -107,6 +107,11 @@ func Load(dir string, places Places) (*Layer, error) {
 	if err != nil {
 		return nil, err
 	}
+	for name, root := range map[string]string{"BACKUP_ROOT": places.BackupRoot, "RAILIANCE_STATE": places.StateRoot} {
+		if root != "" && !filepath.IsAbs(root) {
+			return nil, fmt.Errorf("%s: %q is not an absolute path", name, root)
+		}
+	}
 	path := filepath.Join(dir, FileName)
 	b, err := os.ReadFile(path)
 	if err != nil {

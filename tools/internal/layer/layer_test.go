@@ -147,6 +147,11 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for name, odd := range map[string]Places{"BACKUP_ROOT": {BackupRoot: "here"}, "RAILIANCE_STATE": {StateRoot: "./here"}} {
+		if _, err := Load(dir, odd); err == nil || !strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), "not an absolute path") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	if l.SOPS != "" && strings.HasPrefix(l.SOPS, repo) {
 		t.Errorf("rules that are not there: %s", l.SOPS)
 	}

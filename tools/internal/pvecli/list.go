@@ -1,6 +1,7 @@
 package pvecli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -120,7 +121,7 @@ func (e *estate) listFolder(f folder) error {
 		}
 	}
 	if len(f.sets)+len(f.problems) == 0 && f.err == nil {
-		e.Tell.Fail(f.title(), tell.Hint(fmt.Errorf("held sets before, and holds none now"), "verify says more"))
+		e.Tell.Fail(f.title(), tell.Hint(errors.New("holds no set: none was ever completed, or all were taken away"), "verify says more"))
 		e.broken++
 	}
 	return nil

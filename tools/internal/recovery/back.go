@@ -60,7 +60,7 @@ func (r *Restore) Back(ctx context.Context, j *Journal, agree func(Plan) error) 
 		return err
 	}
 	if err := r.goBack(ctx); err != nil {
-		return tell.Hint(err, "apply --back goes on from here; what was there before is kept in %s", j.Before)
+		return tell.Hint(err, "%s goes on from here; what was there before is kept in %s", WayBack, j.Before)
 	}
 	j.Undone = r.Now().UTC()
 	return r.shelve()

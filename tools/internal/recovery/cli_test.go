@@ -262,7 +262,9 @@ func TestSingle(t *testing.T) {
 		t.Errorf("token: %q", got)
 	}
 	w.refused(1, nil, "nothing to unpack", "--asset", "etcd", "--to", filepath.Join(w.root, "new"), "--unpack")
-	w.refused(1, nil, "no set that would do", "--asset", "nonsense", "--to", to)
+	w.refused(1, nil, "no set holds whole what is asked for; what they hold: etcd, k3s-server, kubeconfig", "--asset", "datastore", "--to", to)
+	copied := t.TempDir()
+	w.refused(1, nil, copied+": there is no set\n", "--asset", "etcd", "--to", to, "--from", copied)
 
 	path := filepath.Join(w.sets, "kubeconfig-20261120T020000Z.yaml.age")
 	b := []byte(w.read(path))

@@ -45,6 +45,9 @@ type Restore struct {
 // DefaultReady is enough for a small server that unpacks its images first.
 const DefaultReady = 10 * time.Minute
 
+// WayBack is how a person takes a restore back.
+const WayBack = "apply --back (make restore APPLY=1 BACK=1)"
+
 // The steps, as the journal names them.
 const (
 	stepStop      = "stop"
@@ -147,11 +150,11 @@ func (r *Restore) open() error {
 	}
 	if found != nil {
 		if found.GoingBack {
-			return tell.Hint(errors.New("a restore is being taken back"), "apply --back goes on with that")
+			return tell.Hint(errors.New("a restore is being taken back"), "%s goes on with that", WayBack)
 		}
 		if found.Manifest != r.Set.Name() || found.SHA256 != r.Set.SHA256 {
 			return tell.Hint(fmt.Errorf("a restore of %s is under way, not of %s", found.Manifest, r.Set.Name()),
-				"apply without a time goes on with it, apply --back takes it back")
+				"apply without a time goes on with it, %s takes it back", WayBack)
 		}
 		r.journal, r.KeepConfig = found, found.KeepConfig
 		return nil
@@ -172,7 +175,7 @@ func (r *Restore) untouched() string {
 
 // ways tells a person who is in the middle of it how to get out of it.
 func (r *Restore) ways() string {
-	return fmt.Sprintf("apply goes on from here (make restore APPLY=1); apply --back puts back what was there before, which is kept in %s", r.journal.Before)
+	return fmt.Sprintf("apply goes on from here (make restore APPLY=1); %s puts back what was there before, which is kept in %s", WayBack, r.journal.Before)
 }
 
 func exists(path string) bool {

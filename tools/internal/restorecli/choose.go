@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,6 +91,24 @@ func (s *source) choose(ctx context.Context, sh *plugin.Shell, l *layer.Layer, d
 	return set, nil
 }
 
+// none says why no set will do.
+func none(l *layer.Layer, found []catalog.Set, problems []catalog.Problem) error {
+	held := map[string]bool{}
+	for _, set := range found {
+		for _, a := range set.Artifacts {
+			held[a.Asset] = held[a.Asset] || set.Layer == l.Name && set.Holds(a.Asset)
+		}
+	}
+	maps.DeleteFunc(held, func(_ string, whole bool) bool { return !whole })
+	switch {
+	case len(found)+len(problems) == 0:
+		return errors.New("there is no set")
+	case len(held) == 0:
+		return fmt.Errorf("there is no set of layer %s under a signature that is trusted", l.Name)
+	}
+	return fmt.Errorf("no set holds whole what is asked for; what they hold: %s", strings.Join(slices.Sorted(maps.Keys(held)), ", "))
+}
+
 func (s *source) pick(l *layer.Layer, found []catalog.Set, problems []catalog.Problem, good func(catalog.Set) bool) (catalog.Set, error) {
 	if s.at == "" {
 		for _, set := range found {
@@ -96,7 +116,7 @@ func (s *source) pick(l *layer.Layer, found []catalog.Set, problems []catalog.Pr
 				return set, nil
 			}
 		}
-		return catalog.Set{}, tell.Hint(errors.New("there is no set that would do under a signature that is trusted"), "make restore lists what there is; FROM= names a folder with a copy of the sets")
+		return catalog.Set{}, tell.Hint(none(l, found, problems), "make restore lists what there is; FROM= names a folder with a copy of the sets")
 	}
 	at, err := time.Parse(catalog.TimeLayout, s.at)
 	if err != nil {

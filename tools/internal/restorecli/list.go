@@ -132,10 +132,10 @@ func listSets(ctx context.Context, sh *plugin.Shell, l *layer.Layer, dir *store.
 	case err != nil:
 		sh.Tell.Fail("", err)
 	case under != nil:
-		sh.Tell.Warn("", "a restore of %s is under way: %s; apply goes on with it, apply --back takes it back", under.Manifest, under.Stands())
+		sh.Tell.Warn("", "a restore of %s is under way: %s; apply goes on with it, %s takes it back", under.Manifest, under.Stands(), recovery.WayBack)
 	}
 	if left := recovery.Leftover(l); left != "" {
-		sh.Tell.Warn("", "%s holds what a restore decrypted that runs now or was killed: apply goes on with it, apply --back removes it", left)
+		sh.Tell.Warn("", "%s holds what a restore decrypted that runs now or was killed: apply goes on with it, %s removes it", left, recovery.WayBack)
 	}
 	if len(found)+len(problems) == 0 {
 		sh.Tell.Warn("", "%s holds no set", dir.Path())
@@ -172,7 +172,7 @@ func untrusted(ctx context.Context, dir *store.Dir, p catalog.Problem, now time.
 
 // facts are about the set that apply would take.
 func facts(sh *plugin.Shell, l *layer.Layer, dir *store.Dir, found []catalog.Set) guide.Facts {
-	f := guide.Facts{Layer: l, Backups: dir.Path(), FromFlag: dir.Path() != l.Backups, Program: sh.Program}
+	f := guide.Facts{Layer: l, Backups: dir.Path(), FromFlag: dir.Path() != l.Backups}
 	for _, s := range found {
 		if s.Layer != l.Name || !recovery.Restorable(s) {
 			continue

@@ -53,7 +53,7 @@ func told(sh *plugin.Shell, l *layer.Layer, from string, set catalog.Set, report
 		}
 	})
 	if err == nil && report.Missing > 0 {
-		err = tell.Hint(fmt.Errorf("the server runs, but serves less than was saved of %d kinds", report.Missing), "apply --back puts back what was there before")
+		err = tell.Hint(fmt.Errorf("the server runs, but serves less than was saved of %d kinds", report.Missing), "%s puts back what was there before", recovery.WayBack)
 	}
 	return err
 }

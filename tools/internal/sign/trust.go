@@ -2,6 +2,7 @@ package sign
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rsa"
 	"encoding/pem"
 	"errors"
@@ -115,7 +116,7 @@ func (t *Trust) Verify(message, sig []byte, at time.Time) (Signed, error) {
 func (t *Trust) find(key ssh.PublicKey, at time.Time) (*signer, error) {
 	fingerprint := ssh.FingerprintSHA256(key)
 	why := fmt.Errorf("%w: %s is not in %s; if that is what `ssh-keygen -lf` says of the signing machine's key, read there and not here, "+
-		"`make trust` adds it", ErrUnknownSigner, fingerprint, t.file)
+		"`make trust` adds it", ErrUnknownSigner, fingerprint, cmp.Or(t.file, "an allowed_signers"))
 	wire := key.Marshal()
 	for i := range t.signers {
 		s := &t.signers[i]
