@@ -1,7 +1,10 @@
 package s3store
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -10,6 +13,9 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/minio/minio-go/v7"
+	"golang.org/x/sys/unix"
 
 	"github.com/railiance/railiance/tools/internal/store/storetest"
 	"github.com/railiance/railiance/tools/internal/store/storetest/servers"
@@ -89,6 +95,105 @@ func TestMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A part gives what was put into it as often as it is asked, takes no more than
+// it has room for, and gives the disk back.
+func TestPartIsUsedAgain(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it closes what was forgotten
+	dir := t.TempDir()
+	p := &part{dir: dir}
+	for i, inMemory := range []bool{true, false, false, true, false} {
+		size := 1000 + 500*i
+		p.begin(size, inMemory)
+		if (p.file == nil) != inMemory || (len(openIn(t, dir)) == 0) != inMemory || !inMemory && p.memory != nil {
+			t.Fatalf("%d: in memory: %t; open: %q", i, p.file == nil, openIn(t, dir))
+		}
+		want := bytes.Repeat([]byte{byte('a' + i)}, size)
+		for at := 0; at < size; {
+			n, err := p.fill(want[at:min(at+700, size)])
+			if at += n; n == 0 || err != nil {
+				t.Fatalf("%d: %d bytes after %d, %v", i, n, at, err)
+			}
+		}
+		if n, err := p.fill([]byte("more")); n != 0 || err != nil || !p.full() {
+			t.Errorf("%d: when full it takes %d, %v", i, n, err)
+		}
+		for range 2 {
+			got, err := io.ReadAll(p.body())
+			sum, sumErr := p.sha256()
+			if err != nil || sumErr != nil || !bytes.Equal(got, want) || sum != sha256.Sum256(want) {
+				t.Errorf("%d: %d bytes of %d, %v, %v", i, len(got), size, err, sumErr)
+			}
+		}
+		p.begin(size, inMemory)
+		if n, err := p.fill(make([]byte, size+1)); n != size || err != nil || !p.full() {
+			t.Errorf("%d: of %d bytes it took %d, %v", i, size+1, n, err)
+		}
+	}
+	p.close()
+	if open := openIn(t, dir); len(open) > 0 {
+		t.Errorf("still open: %q", open)
+	}
+	p.size = 1 << 50
+	if p.reserve() {
+		t.Error("the disk has promised a petabyte")
+	}
+	p.close()
+}
+
+// A disk that fails fails the backup, and nothing is left of it.
+func TestDiskFails(t *testing.T) {
+	server := servers.NewS3(t)
+	for name, test := range map[string]struct {
+		file string
+		flag int
+		want error
+	}{
+		"full":       {"/dev/full", os.O_RDWR, unix.ENOSPC},
+		"unreadable": {"/dev/null", os.O_WRONLY, unix.EBADF},
+	} {
+		s := at(t, server, false, nil)
+		err := guest(t, s).Put(context.Background(), "disks", func(w io.Writer) error {
+			if _, err := w.Write(make([]byte, 2*partMin)); err != nil {
+				return err
+			}
+			filling := w.(*upload).filling
+			filling.close()
+			var err error
+			if filling.file, err = os.OpenFile(test.file, test.flag, 0); err != nil {
+				return err
+			}
+			_, err = w.Write(make([]byte, partMin+1))
+			return err
+		})
+		if !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		nothing(t, server, s)
+	}
+}
+
+// More than S3 takes is refused, and not sent for ever.
+func TestTooManyParts(t *testing.T) {
+	server := servers.NewS3(t)
+	s := at(t, server, false, nil)
+	err := guest(t, s).Put(context.Background(), "disks", func(w io.Writer) error {
+		if _, err := w.Write(make([]byte, partMin)); err != nil {
+			return err
+		}
+		u := w.(*upload)
+		if err := u.land(); err != nil {
+			return err
+		}
+		u.parts = append(u.parts, make([]minio.CompletePart, partsMax-1)...)
+		_, err := w.Write(make([]byte, partMin))
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "is larger than the") {
+		t.Error(err)
+	}
+	nothing(t, server, s)
 }
 
 // openIn are the files in dir, or without a name there, that are open.
